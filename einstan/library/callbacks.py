@@ -19,6 +19,7 @@ from typing import Any
 from einstan.language.arguments import checked_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.files import named, refuse_unwritable
+from einstan.library.live import Live
 from einstan.library.state import Row, State
 
 MINUTE = 60.0  # seconds: so much of a run may be lost
@@ -219,6 +220,27 @@ def _fresh(path: str) -> str:
 
 def _warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+class Told(Callback):
+    """Tells on a terminal or in a notebook how far a run is: see `Live`."""
+
+    def __init__(self, progress: bool | None = None) -> None:
+        self.live = Live(progress)
+
+    def on_start(self, state: State, epochs: int) -> None:
+        self.live = Live(self.live.progress, epochs, state.epoch)
+
+    def on_epoch_end(self, state: State) -> bool | None:
+        self.live.tell(described(state.rows[-1]), state.epoch)
+        return None
+
+    def on_pause(self, state: State) -> bool:
+        self.live.tell(f"epoch {state.epoch + 1}: {state.begun} rows", state.epoch)
+        return False
+
+    def on_end(self, state: State, reason: str) -> None:
+        self.live.end()
 
 
 def described(row: Row) -> str:

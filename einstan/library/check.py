@@ -23,6 +23,7 @@ from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import STEPS
 from einstan.library.judgements import Outcome
+from einstan.library.live import Live
 from einstan.library.part import Part, chosen_partial
 from einstan.library.remembered import Remembered
 from einstan.library.slips import Slips, Unread, misspelled
@@ -258,7 +259,11 @@ class Report:
 
 @checked
 def check(
-    text: str, name: str = "", seconds: float | None = None, remember: str | PathLike[str] | None = None
+    text: str,
+    name: str = "",
+    seconds: float | None = None,
+    remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> Report:
     """Judge every claim of a document.
 
@@ -271,6 +276,8 @@ def check(
 
     ``remember`` names a file of verdicts: what is in it and rests on the same lines is not judged again, and what is
     judged is put there.  See `einstan.library.remembered`.
+
+    ``progress``: True shows one line on a terminal or in a notebook, False never; None when it takes long.
 
     Examples:
         >>> print(es.check("Z[n,j] = X[n,K] W[K,j]\\ndZ[n,j]/dW[p,q] = 2 X[n,p] δ[j,q]"))
@@ -285,11 +292,14 @@ def check(
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
-    return Report(tuple(judged_lines(dedent(text), seconds, remember)), name)
+    return Report(tuple(judged_lines(dedent(text), seconds, remember, progress)), name)
 
 
 def judged_lines(
-    text: str | Sequence[tuple[int, str, str]], seconds: float | None, remember: str | PathLike[str] | None = None
+    text: str | Sequence[tuple[int, str, str]],
+    seconds: float | None,
+    remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> list[Line]:
     """The lines of a document, which is a text or has been parted into lines already, with their outcomes."""
     lines: list[Line] = []
@@ -297,8 +307,12 @@ def judged_lines(
     known, allowance = Alike(), Allowance(seconds)
     letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
     with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
-        for part in parse_document(text, forgiving=True).parts:
-            lines += _checked(part, known, allowance, memory)
+        parts = parse_document(text, forgiving=True).parts
+        with Live(progress, sum(len(part.statements) for part in parts)) as live:
+            for part in parts:
+                for line in _checked(part, known, allowance, memory):
+                    lines.append(line)
+                    live.tell(f"line {line.number}", len(lines))
     if memory is not None:
         memory.save()
     return lines

@@ -13,6 +13,7 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from einstan.language import display
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
 from einstan.language.sugar import guards_before
@@ -98,6 +99,13 @@ class Einsum:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.terms))
+
+    def __repr__(self) -> str:
+        return f"<Einsum {' + '.join(map(str, self.terms))}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[each.string, ", ".join(map(str, each.operands)), str(each.factor)] for each in self.terms]
+        return display.shown(display.table(["einsum", "operands", "times"], rows, {"einsum", "operands"}))
 
 
 def einsum(equation: Equation) -> Einsum:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from einstan.language import display
 from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
 from einstan.library.einsum_call import (
@@ -184,6 +185,12 @@ class Gradient:
     def __str__(self) -> str:
         return f"d{self.name}  '{self.string}'  {', '.join(self.operands)}"
 
+    def __repr__(self) -> str:
+        return f"<Gradient {self}>"
+
+    def _repr_latex_(self) -> str:
+        return self.equation._repr_latex_()
+
 
 class Gradients:
     """The gradients of an einsum, one per operand: by number or by name, and called with arrays all at once.
@@ -228,6 +235,10 @@ class Gradients:
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        head = ["gradient", "einsum", "operands"]
+        return display.shown(display.table(head, [[f"d{g.name}", g.string, ", ".join(g.operands)] for g in self], head))
 
     def __call__(self, *arrays: Any, cotangent: Any = None, wrt: Any = None, optimize: Any = "auto") -> Any:
         """The gradients for these arrays: a tuple, or one array where ``wrt`` is one operand.

@@ -121,7 +121,7 @@ def verdicts(text: str) -> Shown:
     claims, since a chain claims several things."""
     from einstan.library.check import check
 
-    report = check(text)
+    report = check(text, progress=False)
     lines: list[Shown] = []
     marks: dict[int, Shown] = {}
     for line, data in zip(report.lines, report.json()["lines"], strict=True):

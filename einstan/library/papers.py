@@ -29,12 +29,13 @@ def check_paper(
     name: str = "",
     seconds: float | None = None,
     remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> Report:
     """Judge the displayed formulas of a paper, in their order.
 
     ``kind`` is ``tex`` or ``md``.  What is defined for the first time is a definition, later formulas are claims, and
     comments ``% einstan: ...`` or ``<!-- einstan: ... -->`` say what the text cannot.  What is not understood is a line
-    of its own, with the reason and what to write.  ``seconds`` and ``remember`` as in `check`.
+    of its own, with the reason and what to write.  ``seconds``, ``remember`` and ``progress`` as in `check`.
 
     Examples:
         >>> paper = r"$$ y_i = x_i^2 $$ $$ \\frac{\\partial y_i}{\\partial x_j} = 2 x_i \\delta_{ij} $$"
@@ -52,7 +53,7 @@ def check_paper(
     for item in paper.items:
         if item.code:
             items.setdefault((item.line, item.code), []).append(item)
-    lines = [each for line in judged_lines(paper.lines, seconds, remember) for each in _typed(line, items)]
+    lines = [each for line in judged_lines(paper.lines, seconds, remember, progress) for each in _typed(line, items)]
     lines += [_unread(item, kind) for item in paper.items if item.problem is not None]
     lines += [_left_out(item) for item in paper.items if item.skipped]
     return Report(tuple(sorted(lines, key=lambda line: line.number)), name)

@@ -136,7 +136,7 @@ class Plan(machine.Plan):
             >>> plan.plot("steps.svg").name
             'steps.svg'
         """
-        figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6)
+        figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6, path is None)
         above, below = figure.subplots(2, 1, sharex=True)
         places = range(len(self.steps))
         products = dict.fromkeys(("matmul", "tensordot", "batched", "matvec", "dot"), "#3b6ea8")

@@ -252,7 +252,7 @@ class History:
 
         names = [name for name in dict.fromkeys(name for row in self.rows for name in row) if "loss" in name]
         columns = {name.replace("_", " "): self[name] for name in names}
-        axes = curves(self.epochs, columns, "epoch", "loss")
+        axes = curves(self.epochs, columns, "epoch", "loss", path is None)
         return axes if path is None else save_figure(axes.figure, Path(path))
 
     @property

@@ -150,6 +150,9 @@ class Step(Rebuilt):
         """The code of the shapes that came last."""
         return self.compiled.source()
 
+    def _repr_html_(self) -> str:
+        return self.made._repr_html_()
+
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
 

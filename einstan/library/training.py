@@ -17,7 +17,7 @@ import numpy as np
 from einstan.language.arguments import ArgumentError, checked, number, passing, require, shown, whole
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.place import at
-from einstan.library.callbacks import Callback, callback
+from einstan.library.callbacks import Callback, Told, callback
 from einstan.library.data import batches, plain_array, require_finite, require_names, require_numbers
 from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
@@ -79,6 +79,7 @@ def fit(
     seed: int = 0,
     resume: State | str | os.PathLike[str] | None = None,
     compile_options: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
 ) -> History:
     """Minimise ``loss`` over the parameters of the network.
 
@@ -90,6 +91,7 @@ def fit(
     - ``patience``: stop when ``monitor`` (the first metric on the validation data, else its loss) has not improved for
       that many epochs, and settle on the parameters of the best one.
     - ``resume``: the `State` of an earlier run, or the file that holds it.
+    - ``progress``: True shows one line on a terminal or in a notebook, False never; None when it takes long.
 
     Returns a `History`.  Raises `DataError` for arrays that cannot be trained on, `TrainingError` when the loss is no
     longer finite (with the last good parameters), `Interrupted` on Ctrl-C (likewise).
@@ -123,7 +125,7 @@ def fit(
     cut.keep(map(str, step.compiled.program.inputs))  # what only other tensors of the network read has no use
     evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
     goal = _Goal(monitor, metrics, validation is not None)
-    told = [callback(each) for each in callbacks]
+    told = [*map(callback, callbacks), Told(progress)]
 
     if state.begun > cut.rows:
         raise DataError(

@@ -48,7 +48,7 @@ def newton(
     - ``data``: the arrays of all other inputs; ``wrt``: the parameters that vary, by default all of ``params``;
     - ``tol``: it has converged when ``‖g‖ ≤ tol max(1, ‖g₀‖)``;
     - ``damping``: λ, added to every diagonal entry of the Hessian;
-    - ``progress``: True shows one live line at once, False never; None on a terminal, when the run takes long.
+    - ``progress``: True shows one line on a terminal or in a notebook, False never; None when the run takes long.
 
     Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  What has not
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
