@@ -41,12 +41,15 @@ from einstan.library.derivations import Derivations
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
     from einstan.library.to_torch import TorchFunction
+    from einstan.machine.meaning.loops import Tensor
     from einstan.machine.run.compiled import Compiled
 
 
@@ -226,7 +229,7 @@ class Equation(term.Equation, Composable):
         """
         return self.program.to_torch(str(self.name), wrt, double_backward, **options)
 
-    def __call__(self, *positional: Any, **arrays: Any) -> Any:
+    def __call__(self, *positional: Any, **arrays: Any) -> np.ndarray:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.
@@ -237,7 +240,7 @@ class Equation(term.Equation, Composable):
         sizes = arrays.pop("sizes", None) if "sizes" not in self.program.inputs else None
         return self.compile(sizes=sizes)(arrays)[str(self.name)]
 
-    def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
+    def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Tensor:
         """The same by the nested loops that the equation means, without NumPy: slow, and the reference.
 
         Raises `DataError` where exact numbers, lists of them, have no value: ``1/0``, the logarithm of 0.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, joined
@@ -31,10 +31,13 @@ from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_
 from einstan.language.threads import cached_property
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from einstan.library import api
     from einstan.library.einsum import Einsum
     from einstan.library.evaluated import CompiledDerivative
     from einstan.library.factored import FactoredTensor
-    from einstan.machine.plan.plan import Plan
+    from einstan.library.plan import Plan
 
 
 @checked_methods()
@@ -149,14 +152,14 @@ class Derivative(Rebuilt):
         return self.jacobian(order)
 
     @property
-    def program(self) -> Any:
+    def program(self) -> api.Program:
         """All equations that the derivative needs, the derivative last."""
         from einstan.library.api import Program
 
         return Program(self._shown.program, self.base.assumptions)
 
     @property
-    def equation(self) -> Any:
+    def equation(self) -> api.Equation:
         """The derivative as one equation; it may read cores that `program` defines.  What is pasted below a program is
         the text of the derivative, ``print(hessian)``, which has them."""
         from einstan.library.api import Equation as UserEquation
@@ -166,8 +169,7 @@ class Derivative(Rebuilt):
     @property
     def einsum(self) -> Einsum:
         """The einsum string of every term of the equation, with its operands."""
-        found: Einsum = self.equation.einsum
-        return found
+        return self.equation.einsum
 
     def latex(self, sums: bool = False) -> str:
         """The equation in LaTeX."""
@@ -188,6 +190,10 @@ class Derivative(Rebuilt):
         """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
         return self.compile(sizes=sizes, **options).planned(sizes)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledDerivative: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Any: ...
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
         ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`.
@@ -225,7 +231,7 @@ class Derivative(Rebuilt):
             self._compiled = self.compile()
         return self._compiled(arrays, **named)
 
-    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> np.ndarray:
         """The derivative for these arrays with its zeros written out."""
         if self._compiled is None:
             self._compiled = self.compile()

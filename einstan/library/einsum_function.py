@@ -17,7 +17,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from einstan.library.api import Equation
 
 
+@overload
+def einsum(subscripts: str, /) -> EinsumFunction: ...
+@overload
+def einsum(*operands: Any, **options: Any) -> Any: ...
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -240,6 +244,12 @@ class Gradients:
         head = ["gradient", "einsum", "operands"]
         return display.shown(display.table(head, [[f"d{g.name}", g.string, ", ".join(g.operands)] for g in self], head))
 
+    @overload
+    def __call__(self, *arrays: Any, cotangent: Any = None, wrt: int | str, optimize: Any = "auto") -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, *arrays: Any, cotangent: Any = None, wrt: Sequence[int | str] | None = None, optimize: Any = "auto"
+    ) -> tuple[np.ndarray, ...]: ...
     def __call__(self, *arrays: Any, cotangent: Any = None, wrt: Any = None, optimize: Any = "auto") -> Any:
         """The gradients for these arrays: a tuple, or one array where ``wrt`` is one operand.
 

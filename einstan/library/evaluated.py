@@ -21,7 +21,8 @@ from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
 from einstan.library.factored_tensors import HostedAssembly
-from einstan.machine.plan.plan import Plan, plan
+from einstan.library.plan import Plan
+from einstan.machine.plan import plan as machine
 from einstan.machine.run.behind import labels_behind, refuse_labels
 from einstan.machine.run.compile import compile
 from einstan.machine.run.compiled import SPECIALISATIONS, Compiled
@@ -115,7 +116,7 @@ class CompiledGradients(Rebuilt):
     @property
     def plan(self) -> Plan:
         """The plan of the latest call."""
-        return self.compiled.plan
+        return Plan.of(self.compiled.plan)
 
     def source(self) -> str:
         """The code that computes the cores."""
@@ -200,9 +201,10 @@ class CompiledDerivative(Rebuilt):
         self._lock = lock()
         self._latest: Specialised | None = None
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
         special, results = self._results(arrays, named)
-        return special.assemble(results)
+        found: Any = special.assemble(results)
+        return found
 
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
@@ -302,7 +304,7 @@ class CompiledDerivative(Rebuilt):
         if nominal is None:
             compiled.sizes.update((each, size) for each, size in sized if speaks_of(compiled.program, each))
         optimize = self.options.get("optimize", "auto")
-        made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
+        made = machine.plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
         assembly: Assembly | HostedAssembly
         if self.backend == "numpy":
@@ -330,7 +332,7 @@ class CompiledDerivative(Rebuilt):
         """The plan for these sizes."""
         special = self._chosen({}, {**self.sizes, **sizes}, None)
         options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
-        made = plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
+        made = machine.plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
         return noted(made, special)
 
     def source(self) -> str:
@@ -344,11 +346,11 @@ class CompiledDerivative(Rebuilt):
         return f"<CompiledDerivative {self.derivative!r}>"
 
 
-def noted(made: Plan, special: Specialised) -> Plan:
+def noted(made: machine.Plan, special: Specialised) -> Plan:
     """The plan with a line that says which order was chosen, and what the others would have cost."""
     others = ", ".join(f"{order} {cost:,}" for order, cost in special.costs.items() if order != special.order)
     line = f"order {special.order}: {special.costs[special.order]:,} FLOPs" + (f" ({others})" if others else "")
-    return replace(made, notes=(line,))
+    return Plan.of(replace(made, notes=(line,)))
 
 
 def _first(order: str) -> str:

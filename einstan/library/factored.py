@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from einstan.machine.sizes.memory import available_memory, fits, human_bytes
 if TYPE_CHECKING:
     from einstan.language.term import Equation as TermEquation
     from einstan.library.api import Equation
+    from einstan.library.blocks import Blocks
     from einstan.library.einsum import Einsum
 
 Order = Labels
@@ -410,6 +411,10 @@ class FactoredTensor:
         shape = [self.shape[k] for k in kept] + [other.shape[k] for k in rest]
         return FactoredTensor(names, shape, parts, len([k for k in kept if k < self.rows]))
 
+    @overload
+    def __matmul__(self, other: FactoredTensor) -> FactoredTensor: ...
+    @overload
+    def __matmul__(self, other: np.ndarray | Sequence[Any]) -> np.ndarray: ...
     def __matmul__(self, other: Any) -> Any:
         """Columns of this one with rows of the other.  With an array the result is an array; axes of the array beyond
         the columns are carried along, so that ``H @ V`` is a product with many vectors."""
@@ -418,7 +423,7 @@ class FactoredTensor:
             return self.dot(other, tuple(columns), tuple(range(other.rows)))
         return self.dot(other, tuple(columns)).dense()
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self, other: Any) -> np.ndarray:
         """``v @ H``: the last axes of an array with the rows."""
         array = plain_array("the array", other)
         first = array.ndim - self.rows
@@ -441,7 +446,7 @@ class FactoredTensor:
         square(self, "diagonal")
         return self.joined(*((k, self.rows + k) for k in range(self.rows))).dense()
 
-    def trace(self) -> Any:
+    def trace(self) -> float:
         """The sum of the diagonal; what the deltas say is counted, not added up.
 
         Examples:
@@ -450,11 +455,12 @@ class FactoredTensor:
         """
         square(self, "trace")
         whole = self.joined(*((k, self.rows + k) for k in range(self.rows)))
-        return whole.sum(*range(whole.ndim)).dense()[()]
+        found: Any = whole.sum(*range(whole.ndim)).dense()[()]
+        return found
 
     # ---- what stands in other modules --------------------------------------------------------------------------------
 
-    def blocks(self) -> Any:
+    def blocks(self) -> Blocks:
         """The blocks of a block-diagonal matrix, as one array; see `einstan.library.blocks.blocks`.
 
         Examples:

@@ -441,7 +441,7 @@ class Network(Composable):
             >>> es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2").plan({"n": 100, "k": 10}).flops
             2201
         """
-        return self.program.plan(sizes, **options)
+        return self.program.plan({**self.sizes, **sizes}, **options)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from einstan.library.draw import mimebundle
@@ -749,6 +749,7 @@ class ValueAndGrad:
 
         made = None if update is None else Update(self.program, update, self.wrt)
         program, outputs, _ = self._run(check, made)
+        sizes = {**self.network.sizes, **sizes}
         return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing(made))))
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.elimination import jacobian
@@ -36,6 +36,11 @@ from einstan.language.term import (
     sum_over,
 )
 from einstan.library.derivative import Derivative
+
+if TYPE_CHECKING:
+    from einstan.library import api
+    from einstan.library.evaluated import CompiledGradients
+    from einstan.library.factored import FactoredTensor
 
 
 @checked_methods()
@@ -79,7 +84,7 @@ class PerExample:
         """
         return Gradients(self, (wrt,) if isinstance(wrt, str) else tuple(wrt))
 
-    def norms(self, wrt: str | Iterable[str]) -> Any:
+    def norms(self, wrt: str | Iterable[str]) -> api.Program:
         """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
         together ``norm[n]``, its root."""
         from einstan.library.api import Program
@@ -131,6 +136,10 @@ class Gradients:
             self.names[tensor] = found.name
         self.program = calculus.Program(dict.fromkeys((*each.program.equations, *made)), program.assumptions)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledGradients: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Any: ...
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
         ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
@@ -142,7 +151,7 @@ class Gradients:
             return Hosted(self.program, self.names, self.base, backend, **options)
         return CompiledGradients(self.program, self.names, self.base, **options)
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
         return self.compile()(arrays, **named)
 
     def __str__(self) -> str:

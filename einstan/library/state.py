@@ -256,9 +256,9 @@ class History:
         return axes if path is None else save_figure(axes.figure, Path(path))
 
     @property
-    def epochs(self) -> list[float]:
+    def epochs(self) -> list[int]:
         """The numbers of the epochs that have a row."""
-        return [row.get("epoch", k + 1) for k, row in enumerate(self.rows)]
+        return [int(row.get("epoch", k + 1)) for k, row in enumerate(self.rows)]
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for row in self.rows for name in row))

@@ -8,7 +8,7 @@ longer than a few dozen calls of NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from einstan.machine.run.spread import Spread
 
 if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad
+    from einstan.library.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 NOTHING: Mapping[str, Any] = {}
@@ -56,6 +57,12 @@ class Step(Rebuilt):
         if update is not None:
             self._new_state = _packing({name: first + k for k, name in enumerate(update.states)})
 
+    @overload
+    def __call__(self, params: Mapping[str, np.ndarray] = NOTHING, /, **data: Any) -> tuple[float, Arrays]: ...
+    @overload
+    def __call__(
+        self, params: Mapping[str, np.ndarray], state: Mapping[str, Any], scale: float = 1.0, /, **data: Any
+    ) -> tuple[float, Arrays, Arrays]: ...
     def __call__(
         self,
         params: Mapping[str, np.ndarray] = NOTHING,
@@ -121,7 +128,7 @@ class Step(Rebuilt):
         return self.compiled.told(given, data), ordered
 
     @property
-    def plan(self) -> Any:
+    def plan(self) -> Plan:
         """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
         from einstan.library.plan import Plan
 
