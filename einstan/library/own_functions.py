@@ -1,6 +1,6 @@
 """A user's own elementwise functions.
 
-es.function("mish(x) = x tanh(softplus(x))")                          for every thread, from here on
+es.function("squareplus(x) = 1/2 (x + sqrt(x^2 + 4))")                for every thread, from here on
 with es.functions("gate(x, y) = sigmoid(x) y"): ...                    in a block of one thread
 es.function("j0(x)", partials=["-j1(x)"], numpy="...")                 only its partials are known
 """
