@@ -307,3 +307,9 @@ def test_backward_is_generic():
     """No layer is known by name: the same equations under other names give the same backward pass."""
     program = Program([parse("p[a,b] = exp(q[a,b]) / sum[R](exp(q[a,R]))"), parse("u = -1/|A| t[A,B] log(p[A,B])")])
     assert "d" + "q" in {e.name for e in backward(program, "u", ("q",))}
+
+
+def test_type_checkers_know_every_layer():
+    text = Path(layers.__file__).read_text(encoding="utf-8")
+    wanted = [f"    from einstan.layers.{name} import {name} as {name}" for name in layers.__all__]
+    assert [line for line in wanted if line not in text.splitlines()] == [], "add these lines to layers/__init__.py"

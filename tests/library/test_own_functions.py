@@ -268,7 +268,7 @@ def test_the_code_of_the_page_runs():
     page = Path(__file__).resolve().parents[2] / "docs" / "notation.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, {})
-    assert set(own.visible()) == {"mish", "ash"}
+    assert set(own.visible()) == {"squareplus", "ash"}
 
 
 @pytest.mark.parametrize("text", DEFINITIONS)
