@@ -1,6 +1,8 @@
 """A row per layer: hand-written NumPy = reference loops = compiled, forward and backward; declared = derived; central
 differences; second derivatives symmetric.  `tests.layers.rows` has what is written by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
