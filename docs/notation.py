@@ -12,7 +12,7 @@ from einstan.language.document import parse_document
 from einstan.language.errors import EinstanError
 from einstan.language.show import reading, sums_inside
 from einstan.language.statement import Claim
-from einstan.language.tables import functions_table, instead_table, reductions_table
+from einstan.language.tables import definitions_table, functions_table, instead_table, reductions_table
 from einstan.language.term import Equation
 
 PAGE = Path(__file__).with_name("notation.md")
@@ -300,6 +300,10 @@ is by convention where it has none. Outside of its domain a function is NaN in f
 not tested there. A derivative that a row does not have is an error, never zero.
 
 {functions}
+
+These are others put together, and written out where they are called:
+
+{definitions}
 `mod(x, y)` has the sign of y, as in Python. `clip(x, a, b)` is b where a > b, as in NumPy. `lgamma` and `digamma` are
 differentiated as far as `trigamma`.
 
@@ -307,16 +311,16 @@ differentiated as far as `trigamma`.
 
 {reductions}
 `var`, `std` and `norm` are written out where they are called, and so printed. Tensors may have these three names:
-`var[n](...)` is the reduction, `var[n] * (...)` a product, and `var[n] (...)` is refused. All other names of this page
-are reserved.
+`var[n](...)` is the reduction, `var[n] * (...)` a product, and `var[n] (...)` is refused. Tensors may have the names of
+functions that are written out; all other names of this page are reserved.
 
 ## A function of one's own
 
 ```python
 import einstan as es
 
-es.function("mish(x) = x tanh(softplus(x))")  # for every thread of the process, from here on
-es.parse("Y[n,j] = mish(X[n,K] W[K,j])")  # written out: Y[n,j] = sum[K](...) tanh(softplus(...))
+es.function("squareplus(x) = 1/2 (x + sqrt(x^2 + 4))")  # for every thread of the process, from here on
+es.parse("Y[n,j] = squareplus(X[n,K] W[K,j])")  # written out: Y[n,j] = 1/2 (X[n,K] W[K,j] + sqrt(...))
 
 with es.functions("gate(x, y) = sigmoid(x) y"):  # in this block of this thread alone
     es.parse("Y[n] = gate(a[n], b[n])")
@@ -384,7 +388,12 @@ def page() -> str:
 
 
 def lists() -> str:
-    return LISTS.format(functions=functions_table(), reductions=reductions_table(), instead=instead_table())
+    return LISTS.format(
+        functions=functions_table(),
+        definitions=definitions_table(),
+        reductions=reductions_table(),
+        instead=instead_table(),
+    )
 
 
 if __name__ == "__main__":

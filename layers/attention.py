@@ -1,4 +1,10 @@
-"""Attention: for every query, the mean of the values, weighted by a softmax of its products with the keys M."""
+"""Attention: for every query, the mean of the values, weighted by a softmax of its products with the keys M.
+
+Examples:
+    >>> from einstan.layers import attention
+    >>> print(attention.partial("V"))
+    dO[q,d]/dV[k,p] = P[q,k] δ[d,p]
+"""
 
 from einstan.library.layer import Layer
 

@@ -12,6 +12,11 @@ def average_pool_1d(
 
     X has the shape (samples, channels, length); the window moves by its own size unless a stride is given.  Zeros that
     stand around are counted.
+
+    Examples:
+        >>> from einstan.layers import average_pool_1d
+        >>> average_pool_1d(window=2).equation(X=np.arange(4.0).reshape(1, 1, 4))
+        array([[[0.5, 2.5]]])
     """
     (axis,) = axes = along(1, window if stride is None else stride, dilation, padding, window)
     at = axis.slot("p", "R", "")

@@ -12,6 +12,12 @@ def average_pool_2d(
 
     X has the shape (samples, channels, height, width); the window moves by its own size unless a stride is given.
     Zeros that stand around are counted.
+
+    Examples:
+        >>> from einstan.layers import average_pool_2d
+        >>> average_pool_2d(window=2).equation(X=np.arange(16.0).reshape(1, 1, 4, 4))
+        array([[[[ 2.5,  4.5],
+                 [10.5, 12.5]]]])
     """
     rows, columns = axes = along(2, window if stride is None else stride, dilation, padding, window)
     down, across = rows.slot("p", "R", ""), columns.slot("q", "S", "")

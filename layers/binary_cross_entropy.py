@@ -1,4 +1,10 @@
-"""Binary cross-entropy: every entry is a yes or no of its own."""
+"""Binary cross-entropy: every entry is a yes or no of its own.
+
+Examples:
+    >>> from einstan.layers import binary_cross_entropy
+    >>> print(binary_cross_entropy.partial("P"))
+    dL/dP[n,j] = (P[n,j] - Y[n,j]) / (|n| |j| P[n,j] (1 - P[n,j]))
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,6 +1,11 @@
 """Causal attention: attention in which a query sees its own position and those before it.
 
 The mask is the logarithm of an indicator, 0 or minus infinity, so that what is not seen has the weight exp(-∞) = 0.
+
+Examples:
+    >>> from einstan.layers import causal_attention
+    >>> print(causal_attention.equation)
+    O[q,d] = P[q,K] V[K,d]
 """
 
 from einstan.library.layer import Layer

@@ -13,6 +13,11 @@ def convolution_1d(
 
     X has the shape (samples, channels in, length), W (channels out, channels in, entries), b (channels out,).  The
     options are those of `einstan.library.sliding.along`; a proved layer is kept for each choice of them.
+
+    Examples:
+        >>> from einstan.layers import convolution_1d
+        >>> print(convolution_1d().equation)
+        Y[n,j,p] = X[n,I,p-R+|W.2|-1] W[j,I,R] + b[j]
     """
     (axis,) = axes = along(1, stride, dilation, padding, kernel)
     at, to = (axis.flipped("p", offset, "|W.2|") for offset in "Rr")

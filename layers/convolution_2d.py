@@ -13,6 +13,11 @@ def convolution_2d(
 
     X has the shape (samples, channels in, height, width), W (channels out, channels in, rows, columns), b (channels
     out,).  The options are those of `einstan.library.sliding.along`; a proved layer is kept for each choice of them.
+
+    Examples:
+        >>> from einstan.layers import convolution_2d
+        >>> print(convolution_2d().equation)
+        Y[n,j,p,q] = X[n,I,p-R+|W.2|-1,q-S+|W.3|-1] W[j,I,R,S] + b[j]
     """
     rows, columns = axes = along(2, stride, dilation, padding, kernel)
     at = f"{rows.flipped('p', 'R', '|W.2|')},{columns.flipped('q', 'S', '|W.3|')}"

@@ -13,6 +13,11 @@ def correlation_1d(
 
     X has the shape (samples, channels in, length), W (channels out, channels in, entries), b (channels out,).  The
     options are those of `einstan.library.sliding.along`; a proved layer is kept for each choice of them.
+
+    Examples:
+        >>> from einstan.layers import correlation_1d
+        >>> print(correlation_1d(stride=2).equation)
+        Y[n,j,p] = X[n,I,2p+R] W[j,I,R] + b[j]
     """
     (axis,) = axes = along(1, stride, dilation, padding, kernel)
     at, to = (axis.slot("p", offset, "|W.2|") for offset in "Rr")

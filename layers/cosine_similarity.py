@@ -1,4 +1,10 @@
-"""Cosine similarity: of every row of X with the row of Y beside it."""
+"""Cosine similarity: of every row of X with the row of Y beside it.
+
+Examples:
+    >>> from einstan.layers import cosine_similarity
+    >>> print(cosine_similarity.partial("X"))
+    dc[n]/dX[m,k] = δ[n,m] (Y[n,k] / (a[n] b[n]) - c[n] X[n,k] / a[n]^2)
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""Cross-entropy: the mean over rows of minus the logarithm of what the true class was given."""
+"""Cross-entropy: the mean over rows of minus the logarithm of what the true class was given.
+
+Examples:
+    >>> from einstan.layers import cross_entropy
+    >>> print(cross_entropy.partial("S"))
+    dL/dS[n,c] = -Y[n,c] / (|n| S[n,c])
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""Dense: every output is a weighted sum of the inputs, and a bias."""
+"""Dense: every output is a weighted sum of the inputs, and a bias.
+
+Examples:
+    >>> from einstan.layers import dense
+    >>> print(dense.partial("W"))
+    dZ[n,j]/dW[p,q] = δ[j,q] X[n,p]
+"""
 
 from einstan.library.layer import Layer
 

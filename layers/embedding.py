@@ -1,4 +1,10 @@
-"""Embedding: the row of a table for every token; T holds whole numbers, and its derivative is refused."""
+"""Embedding: the row of a table for every token; T holds whole numbers, and its derivative is refused.
+
+Examples:
+    >>> from einstan.layers import embedding
+    >>> print(embedding.partial("E"))
+    dH[n,d]/dE[p,q] = δ[T[n],p] δ[d,q]
+"""
 
 from einstan.library.layer import Layer
 

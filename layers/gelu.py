@@ -1,4 +1,10 @@
-"""GELU: every entry times the share of the normal distribution that lies below it."""
+"""GELU: every entry times the share of the normal distribution that lies below it.
+
+Examples:
+    >>> from einstan.layers import gelu
+    >>> print(gelu.equation)
+    A[n,j] = 1/2 Z[n,j] (1 + erf(Z[n,j] / sqrt(2)))
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""GELU with the tanh that stands for the normal distribution."""
+"""GELU with the tanh that stands for the normal distribution.
+
+Examples:
+    >>> from einstan.layers import gelu_tanh
+    >>> print(gelu_tanh.equation)
+    A[n,j] = 1/2 Z[n,j] (1 + t[n,j])
+"""
 
 from einstan.library.layer import Layer
 

@@ -9,7 +9,14 @@ from einstan.library.sliding import once_for_each
 
 @once_for_each
 def huber(threshold: float = 1) -> Layer:
-    """``L = mean of r^2/2 where |r| <= h, else h (|r| - h/2)``, with ``r = O - Y`` and the threshold ``h > 0``."""
+    """``L = mean of r^2/2 where |r| <= h, else h (|r| - h/2)``, with ``r = O - Y`` and the threshold ``h > 0``.
+
+    Examples:
+        >>> from einstan.layers import huber
+        >>> loss = es.Network(huber(threshold=2)("L", O="O", Y="Y"))
+        >>> print(loss.evaluate("L", {}, O=np.array([[1.0, 4.0]]), Y=np.zeros((1, 2))))
+        3.25
+    """
     number("threshold", threshold, 0, HUGE)
     h = Fraction(str(threshold))
     if h <= 0:

@@ -1,4 +1,10 @@
-"""Kullback-Leibler divergence: the mean over rows of what Q loses where P is the truth."""
+"""Kullback-Leibler divergence: the mean over rows of what Q loses where P is the truth.
+
+Examples:
+    >>> from einstan.layers import kl_divergence
+    >>> print(kl_divergence.equation)
+    D = 1/|N| P[N,J] (log(P[N,J]) - log(Q[N,J]))
+"""
 
 from einstan.library.layer import Layer
 

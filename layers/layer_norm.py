@@ -1,4 +1,14 @@
-"""Layer norm: every row with mean 0 and variance 1, then a gain and a bias for every column."""
+"""Layer norm: every row with mean 0 and variance 1, then a gain and a bias for every column.
+
+Examples:
+    >>> from einstan.layers import layer_norm
+    >>> print(layer_norm)
+    m[n] = mean[J](X[n,J])
+    v[n] = mean[J]((X[n,J] - m[n])^2)
+    s[n] = sqrt(v[n] + 1e-5)
+    H[n,j] = (X[n,j] - m[n]) / s[n]
+    Y[n,j] = g[j] H[n,j] + b[j]
+"""
 
 from einstan.library.layer import Layer
 

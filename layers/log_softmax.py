@@ -1,4 +1,10 @@
-"""Log-softmax: the logarithm of a softmax, which is finite where the softmax itself has become zero."""
+"""Log-softmax: the logarithm of a softmax, which is finite where the softmax itself has become zero.
+
+Examples:
+    >>> from einstan.layers import log_softmax
+    >>> print(log_softmax.partial("Z"))
+    dA[n,c]/dZ[m,k] = δ[n,m] (δ[c,k] - exp(A[n,k]))
+"""
 
 from einstan.library.layer import Layer
 

@@ -10,6 +10,11 @@ def max_pool_1d(window: Sizes, stride: Sizes | None = None, dilation: Sizes = 1)
 
     X has the shape (samples, channels, length); the window moves by its own size unless a stride is given.  There is no
     padding: zeros could be the largest entries.
+
+    Examples:
+        >>> from einstan.layers import max_pool_1d
+        >>> max_pool_1d(window=2).equation(X=np.arange(4.0).reshape(1, 1, 4))
+        array([[[1., 3.]]])
     """
     (axis,) = along(1, window if stride is None else stride, dilation, "valid", window)
     at, to = axis.slot("p", "R", ""), axis.slot("p", "S", "")

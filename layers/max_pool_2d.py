@@ -10,6 +10,12 @@ def max_pool_2d(window: Sizes, stride: Sizes | None = None, dilation: Sizes = 1)
 
     X has the shape (samples, channels, height, width); the window moves by its own size unless a stride is given.
     There is no padding: zeros could be the largest entries.
+
+    Examples:
+        >>> from einstan.layers import max_pool_2d
+        >>> max_pool_2d(window=2).equation(X=np.arange(16.0).reshape(1, 1, 4, 4))
+        array([[[[ 5.,  7.],
+                 [13., 15.]]]])
     """
     rows, columns = along(2, window if stride is None else stride, dilation, "valid", window)
     down, across = rows.slot("p", "R", ""), columns.slot("q", "S", "")

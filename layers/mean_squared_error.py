@@ -1,4 +1,10 @@
-"""Mean squared error: over all entries."""
+"""Mean squared error: over all entries.
+
+Examples:
+    >>> from einstan.layers import mean_squared_error
+    >>> print(mean_squared_error.partial("O"))
+    dL/dO[n,j] = 2/(|n| |j|) (O[n,j] - Y[n,j])
+"""
 
 from einstan.library.layer import Layer
 

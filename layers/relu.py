@@ -1,4 +1,10 @@
-"""ReLU: the positive part."""
+"""ReLU: the positive part.
+
+Examples:
+    >>> from einstan.layers import relu
+    >>> print(relu.partial("Z"))
+    dA[n,j]/dZ[m,q] = δ[n,m] δ[j,q] 1[Z[n,j] > 0]
+"""
 
 from einstan.library.layer import Layer
 

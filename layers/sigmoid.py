@@ -1,4 +1,10 @@
-"""Sigmoid: the logistic function of every entry."""
+"""Sigmoid: the logistic function of every entry.
+
+Examples:
+    >>> from einstan.layers import sigmoid
+    >>> print(sigmoid.partial("Z"))
+    dA[n,j]/dZ[m,q] = δ[n,m] δ[j,q] A[n,j] (1 - A[n,j])
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""Softmax: positive rows that sum to one, written as on paper."""
+"""Softmax: positive rows that sum to one, written as on paper.
+
+Examples:
+    >>> from einstan.layers import softmax
+    >>> print(softmax.partial("Z"))
+    dS[n,c]/dZ[m,k] = S[n,c] δ[n,m] (δ[c,k] - S[n,k])
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""Softplus: a smooth relu, whose slope is the sigmoid."""
+"""Softplus: a smooth relu, whose slope is the sigmoid.
+
+Examples:
+    >>> from einstan.layers import softplus
+    >>> print(softplus.partial("Z"))
+    dA[n,j]/dZ[m,q] = δ[n,m] δ[j,q] sigmoid(Z[n,j])
+"""
 
 from einstan.library.layer import Layer
 

@@ -1,4 +1,10 @@
-"""Tanh: the hyperbolic tangent of every entry."""
+"""Tanh: the hyperbolic tangent of every entry.
+
+Examples:
+    >>> from einstan.layers import tanh
+    >>> print(tanh.partial("Z"))
+    dA[n,j]/dZ[m,q] = δ[n,m] δ[j,q] (1 - A[n,j]^2)
+"""
 
 from einstan.library.layer import Layer
 

@@ -14,6 +14,11 @@ def transposed_convolution_1d(
     The transpose of `correlation_1d` with the same options as a linear map of its input.  X has the shape (samples,
     channels in, length), W (channels in, channels out, entries), b (channels out,).  With a stride, several lengths
     have the same number of windows: ``more`` entries are added at the end.
+
+    Examples:
+        >>> from einstan.layers import transposed_convolution_1d
+        >>> print(transposed_convolution_1d(stride=2).equation)
+        Y[n,j,p] = X[n,I,A] W[I,j,R] δ[2A+R,p] + b[j] where |p| = 2 |X.2| + |W.2| - 2
     """
     (axis,) = along(1, stride, dilation, padding, kernel)
     (extra,) = each("more", more, 1, least=0)

@@ -14,6 +14,14 @@ def transposed_convolution_2d(
     The transpose of `correlation_2d` with the same options as a linear map of its input.  X has the shape (samples,
     channels in, height, width), W (channels in, channels out, rows, columns), b (channels out,).  With a stride,
     several sizes have the same number of windows: ``more`` rows and columns are added at the end.
+
+    Examples:
+        >>> from einstan.layers import transposed_convolution_2d
+        >>> X, W, b = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), np.zeros(1)
+        >>> transposed_convolution_2d().equation(X=X, W=W, b=b)
+        array([[[[1., 2., 1.],
+                 [2., 4., 2.],
+                 [1., 2., 1.]]]])
     """
     rows, columns = along(2, stride, dilation, padding, kernel)
     below, beside = each("more", more, 2, least=0)

@@ -1,19 +1,22 @@
 """The identities of the elementwise functions: ``exp(log(x)) = x``, ``log(exp(u) a) = u + log(a)``, ``f(-u) = -f(u)``.
 
-Each rule gets simplified arguments and returns the simpler value, or None where it has nothing to say.  `simplify` asks
-for them by the name of the function.
+Those of a function of a number, of another function, or of what has a minus are a line each of `IDENTITIES`.  Every
+rule gets simplified arguments and returns the simpler value, or None where it has nothing to say.  `simplify` asks for
+them by the name of the function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import groupby
 from math import isqrt
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified
 from einstan.calculus.factors import powers
 from einstan.calculus.simplify import RULES, as_power, simplify_apply, simplify_product, simplify_sum
+from einstan.language import parse_expression
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -23,20 +26,18 @@ from einstan.language.term import (
     Const,
     Delta,
     Expr,
+    Indexed,
     Iverson,
     Mul,
     Sum,
+    neg,
     rational_power,
 )  # fmt: skip
 
+Rule = Callable[..., Expr | None]
+
 
 def _exp(u: Expr) -> Expr | None:
-    if u is ZERO:
-        return ONE  # exp(0) = 1
-    if isinstance(u, Apply) and u.function == "log":
-        return u.arguments[0]  # exp(log(x)) = x
-    if isinstance(u, Apply) and u.function == "log1p":
-        return simplify_sum((ONE, *u.arguments))  # exp(log1p(x)) = 1 + x
     number, rest = coefficient_of(u)
     if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
         # exp(-softplus(u)) = sigmoid(-u), and not 1 - sigmoid(u), which has no digits left where u is large
@@ -55,13 +56,6 @@ def _exp(u: Expr) -> Expr | None:
 
 
 def _log(u: Expr) -> Expr | None:
-    if u is ONE:
-        return ZERO  # log(1) = 0
-    if isinstance(u, Apply) and u.function == "exp":
-        return u.arguments[0]  # log(exp(u)) = u
-    if isinstance(u, Apply) and u.function == "sigmoid":
-        # log(sigmoid(u)) = -softplus(-u)
-        return neg_simplified(simplify_apply("softplus", (simplify_product((MINUS_ONE, u.arguments[0])),)))
     if isinstance(u, Add) and len(u.terms) == 2 and ONE in u.terms:
         other = u.terms[1] if u.terms[0] is ONE else u.terms[0]
         if isinstance(other, Apply) and other.function == "exp":
@@ -141,42 +135,6 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
     return None
 
 
-def _odd(function: str) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        if u is ZERO:
-            return ZERO
-        if is_negative(u):  # f(-u) = -f(u)
-            return neg_simplified(simplify_apply(function, (simplify_product((MINUS_ONE, u)),)))
-        return None
-
-    return rule
-
-
-def _even(function: str) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        if is_negative(u):  # f(-u) = f(u)
-            return simplify_apply(function, (simplify_product((MINUS_ONE, u)),))
-        return None
-
-    return rule
-
-
-def _undone(inverse: str) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        return u.arguments[0] if isinstance(u, Apply) and u.function == inverse else None  # f(g(x)) = x
-
-    return rule
-
-
-def _at(number: Expr, value: Expr) -> Callable[[Expr], Expr | None]:
-    return lambda u: value if u is number else None
-
-
-def _log1p(u: Expr) -> Expr | None:
-    # log1p(exp(u)) = softplus(u)
-    return simplify_apply("softplus", u.arguments) if isinstance(u, Apply) and u.function == "exp" else None
-
-
 def _clip(u: Expr, a: Expr, b: Expr) -> Expr | None:
     if isinstance(u, Const) and isinstance(a, Const) and isinstance(b, Const):
         return Const(min(max(u.value, a.value), b.value))
@@ -187,38 +145,79 @@ def _mod(u: Expr, by: Expr) -> Expr | None:
     return Const(u.value % by.value) if isinstance(u, Const) and isinstance(by, Const) and by.value else None
 
 
-def _first(*rules: Callable[[Expr], Expr | None]) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        return next((found for own in rules if (found := own(u)) is not None), None)
+# Used from the left to the right; x is anything.  Those of one function stand together.
+IDENTITIES = (
+    "exp(0) = 1", "exp(log(x)) = x", "exp(log1p(x)) = 1 + x",
+    "expm1(0) = 0", "expm1(log1p(x)) = x",
+    "log(1) = 0", "log(exp(x)) = x", "log(sigmoid(x)) = -softplus(-x)",
+    "log1p(0) = 0", "log1p(expm1(x)) = x", "log1p(exp(x)) = softplus(x)",
+    "sin(0) = 0", "sin(-x) = -sin(x)", "sin(arcsin(x)) = x", "arcsin(0) = 0", "arcsin(-x) = -arcsin(x)",
+    "cos(-x) = cos(x)", "cos(arccos(x)) = x", "arccos(1) = 0",
+    "tan(0) = 0", "tan(-x) = -tan(x)", "tan(arctan(x)) = x", "arctan(0) = 0", "arctan(-x) = -arctan(x)",
+    "sinh(0) = 0", "sinh(-x) = -sinh(x)", "sinh(arcsinh(x)) = x",
+    "arcsinh(0) = 0", "arcsinh(-x) = -arcsinh(x)", "arcsinh(sinh(x)) = x",
+    "cosh(-x) = cosh(x)", "cosh(arccosh(x)) = x", "arccosh(1) = 0",
+    "tanh(0) = 0", "tanh(-x) = -tanh(x)", "tanh(arctanh(x)) = x",
+    "arctanh(0) = 0", "arctanh(-x) = -arctanh(x)", "arctanh(tanh(x)) = x",
+    "erf(0) = 0", "erf(-x) = -erf(x)", "erfc(0) = 1",
+    "sign(0) = 0", "sign(-x) = -sign(x)", "abs(-x) = abs(x)", "cbrt(0) = 0", "cbrt(-x) = -cbrt(x)",
+    "softsign(0) = 0", "softsign(-x) = -softsign(x)", "silu(0) = 0", "elu(0) = 0",
+)  # fmt: skip
+
+
+_X = Indexed("x")
+
+
+def _rule_of(texts: Iterable[str], otherwise: Rule | None) -> Rule:
+    """The rule that uses these identities of one function, and asks another one behind them."""
+    numbers: dict[Expr, Expr] = {}
+    inner: dict[str, Expr] = {}
+    negated: Expr | None = None
+    for text in texts:
+        left, right = map(parse_expression, text.split(" = "))
+        (argument,) = left.children
+        if isinstance(argument, Const):
+            numbers[argument] = right
+        elif argument is neg(_X):
+            negated = right
+        else:
+            assert isinstance(argument, Apply), text
+            assert argument.arguments == (_X,), text
+            inner[argument.function] = right
+
+    def rule(*arguments: Expr) -> Expr | None:
+        u = arguments[0]
+        if u in numbers:
+            return numbers[u]
+        if negated is not None and is_negative(u):
+            return _at(negated, simplify_product((MINUS_ONE, u)))
+        if isinstance(u, Apply) and u.function in inner:
+            return _at(inner[u.function], u.arguments[0])
+        return None if otherwise is None else otherwise(*arguments)
 
     return rule
 
 
-_ODD = ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign", "arcsin", "arcsinh", "arctanh", "cbrt", "softsign")
+def _at(side: Expr, value: Expr) -> Expr:
+    """The right side of an identity for a value of x, simplified."""
+    match side:
+        case Apply(function=function, arguments=(inner,)):
+            return simplify_apply(function, (_at(inner, value),))
+        case Mul(factors=(number, rest)) if number is MINUS_ONE:
+            return neg_simplified(_at(rest, value))
+        case Add(terms=terms):
+            return simplify_sum(_at(term, value) for term in terms)
+        case _:
+            assert side is _X or isinstance(side, Const), f"{side} is more than identities have on their right sides"
+            return value if side is _X else side
+
 
 RULES.update(
     {
         "exp": _exp,
-        "expm1": _first(_at(ZERO, ZERO), _undone("log1p")),
         "log": _log,
-        "log1p": _first(_at(ZERO, ZERO), _undone("expm1"), _log1p),
         "sqrt": _sqrt,
         "pow": _pow,
-        **{name: _odd(name) for name in _ODD},
-        **{name: _even(name) for name in ("cos", "cosh", "abs")},
-        "sin": _first(_odd("sin"), _undone("arcsin")),
-        "cos": _first(_even("cos"), _undone("arccos")),
-        "tan": _first(_odd("tan"), _undone("arctan")),
-        "sinh": _first(_odd("sinh"), _undone("arcsinh")),
-        "cosh": _first(_even("cosh"), _undone("arccosh")),
-        "tanh": _first(_odd("tanh"), _undone("arctanh")),
-        "arcsinh": _first(_odd("arcsinh"), _undone("sinh")),
-        "arctanh": _first(_odd("arctanh"), _undone("tanh")),
-        "arccos": _at(ONE, ZERO),
-        "arccosh": _at(ONE, ZERO),
-        "erfc": _at(ZERO, ONE),
-        "silu": _at(ZERO, ZERO),
-        "elu": _at(ZERO, ZERO),
         "clip": _clip,
         "mod": _mod,
         "relu": lambda u: Const(max(u.value, Fraction(0))) if isinstance(u, Const) else None,
@@ -226,3 +225,5 @@ RULES.update(
         "minimum": lambda a, b: a if a is b else None,
     }
 )
+for _name, _texts in groupby(IDENTITIES, lambda text: text.partition("(")[0]):
+    RULES[_name] = _rule_of(_texts, RULES.get(_name))

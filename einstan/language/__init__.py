@@ -1,11 +1,12 @@
 """The language: terms, their two spellings, and exact printing.
 
->>> from einstan.language import latex, parse
->>> equation = parse("Z[n,j] = X[n,K] W[K,j] + b[j]")
->>> print(equation)
-Z[n,j] = X[n,K] W[K,j] + b[j]
->>> parse(latex(equation)) is equation
-True
+Examples:
+    >>> from einstan.language import latex, parse
+    >>> equation = parse("Z[n,j] = X[n,K] W[K,j] + b[j]")
+    >>> print(equation)
+    Z[n,j] = X[n,K] W[K,j] + b[j]
+    >>> parse(latex(equation)) is equation
+    True
 """
 
 from __future__ import annotations

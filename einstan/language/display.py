@@ -13,7 +13,7 @@ from einstan.language.mathml import mathml
 from einstan.language.node import Node
 
 COLOURS = ("#3b6ea8", "#c98a2b", "#6f9a5b", "#8a6bb0", "#b3574f")
-WIDTH, HEIGHT, LEFT, BELOW = 460, 200, 58, 28  # of a curve, with room for its numbers
+WIDTH, HEIGHT, LEFT, BELOW = 480, 200, 78, 28  # of a curve, with room for its numbers
 CELL = 12
 MANY = 12  # rows of a table that are shown; of more, the first and the last
 

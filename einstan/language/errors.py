@@ -23,6 +23,17 @@ class EinstanError(ValueError):
 
     ``problem`` is one sentence; ``text`` the source it is about, of which ``span`` (start, end) is underlined;
     ``inferred`` what was worked out on the way; ``repair`` what to write instead.
+
+    Examples:
+        >>> try:
+        ...     es.parse("y[i] = x[j]")
+        ... except es.EinstanError as error:
+        ...     print(error.report())
+        the index j is free on the right but is not on the left
+          y[i] = x[j]
+                   ^
+          inferred: the left side has i; a capital is summed
+          repair:   y[i] = x[J]
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class EinstanError(ValueError):
         super().__init__(self.report())
 
     def report(self) -> str:
+        """The whole text: the problem, the place under a caret, what was inferred, and the repair."""
         lines = [self.problem]
         if self.text:
             lines += [f"  {line}" for line in underlined(self.text, self.span)]
@@ -101,7 +113,17 @@ class MissingError(ProgramError, KeyError):
 
 
 class DifferentiationError(EinstanError):
-    """What was asked for has no derivative: it is never answered with a zero."""
+    """What was asked for has no derivative: it is never answered with a zero.
+
+    Examples:
+        >>> es.parse("y[i] = E[T[i]]").partial("T")
+        Traceback (most recent call last):
+            ...
+        einstan.language.errors.DifferentiationError: T is read as an integer in a slot and has no derivative there
+          E[T[i]]
+          inferred: T[i] chooses which entry is read
+          repair:   differentiate with respect to a tensor that enters by its values
+    """
 
 
 class ClaimError(EinstanError):

@@ -1,8 +1,9 @@
 """The elementwise functions: one row each, with its partials written in the notation.
 
 A partial is an expression in the parameters of its row; the calculus parses it and puts the arguments in.  The column
-``kink`` states the convention where the derivative does not exist.  To add a function, add a row here and its NumPy
-and exact evaluations in `einstan.machine`.
+``kink`` states the convention where the derivative does not exist.  To add a function that others make up, add its
+definition to `DEFINITIONS`; one that nothing else makes up is a row here and its NumPy and exact evaluations in
+`einstan.machine`.
 """
 
 from __future__ import annotations
@@ -121,7 +122,17 @@ ROWS = (
     Function("pi", (), (), r"\pi"),
 )
 
+# Functions that are others put together, a line each and nothing anywhere else: they are written out where they are
+# called, so that their values, derivatives, proofs and code are those of what they say.
+DEFINITIONS = (
+    "hardtanh(x) = clip(x, -1, 1)",
+    "hardsigmoid(x) = clip(x / 6 + 1/2, 0, 1)",
+    "hardswish(x) = x clip(x / 6 + 1/2, 0, 1)",
+    "mish(x) = x tanh(softplus(x))",
+)
+
 FUNCTIONS = {row.name: row for row in ROWS}
+WRITTEN_OUT = {text.partition("(")[0]: text for text in DEFINITIONS}
 BUILTIN = frozenset(FUNCTIONS)  # those of this file; a user's own may come to the table, see `einstan.language.own`
 
 

@@ -51,11 +51,12 @@ _NUMBERED = re.compile(r"(\w)([0-9]*)")
 def latex(node: Node, *, sums: bool = False) -> str:
     """The LaTeX of an equation or an expression, without dollar signs.
 
-    >>> from einstan.language import parse
-    >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]")))
-    Z_{n,j} = X_{n,K} W_{K,j} + b_{j}
-    >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), sums=True))
-    Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j} + b_{j}
+    Examples:
+        >>> from einstan.language import parse
+        >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]")))
+        Z_{n,j} = X_{n,K} W_{K,j} + b_{j}
+        >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), sums=True))
+        Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j} + b_{j}
     """
     surface, _ = surface_of(signed(node) if sums else node, every_sum=sums)
     writer = LatexWriter()

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from einstan.language.errors import NotationError, Span
-from einstan.language.functions import BUILTIN, FUNCTIONS
+from einstan.language.functions import BUILTIN, FUNCTIONS, WRITTEN_OUT
 from einstan.language.node import Node, fold, preorder
 from einstan.language.sugar import chain
 from einstan.language.term import MINUS_ONE, ONE, Add, Apply, Const, Expr, Indexed, Iverson, Mul, add, mul
@@ -51,7 +52,17 @@ def visible() -> Mapping[str, OwnFunction]:
 
 
 def own_function(name: str) -> OwnFunction | None:
-    return _here.get().get(name) or _everywhere.get(name)
+    return _here.get().get(name) or _everywhere.get(name) or (_written_out(name) if name in WRITTEN_OUT else None)
+
+
+@cache
+def _written_out(name: str) -> OwnFunction:
+    """A function that the notation itself defines by others."""
+    from einstan.language.scope import parse_expression
+
+    _, parameters, right = read_call(WRITTEN_OUT[name], ())
+    assert right is not None
+    return OwnFunction(name, parameters, parse_expression(WRITTEN_OUT[name][slice(*right)]))
 
 
 def keep(*functions: OwnFunction) -> None:

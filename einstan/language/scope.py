@@ -37,8 +37,9 @@ def parse(text: str, known: Collection[str] = (), asked: bool = False, written: 
     ``known`` are tensors of the program around it; they decide whether ``dA[..]/dB[..]`` is a derivative.  What nobody
     has ``written`` may read tensors of several lengths at one index, see `einstan.language.dims.relate`.
 
-    >>> print(parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
-    Z[n,j] = X[n,K] W[K,j] + b[j]
+    Examples:
+        >>> print(parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
+        Z[n,j] = X[n,K] W[K,j] + b[j]
     """
     return bind_equation(*read_relation(text, known, asked=asked), asked=asked, written=written)
 

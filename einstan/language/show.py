@@ -35,8 +35,9 @@ def show(node: Node) -> str:
 def reading(node: Node) -> str:
     """The text with every sum written out, and its coefficient in front of it.
 
-    >>> print(reading(parse("L = -1/|N| (Y[N,J] - X[N,K] W[K,J])^2")))
-    L = -1/|N| sum[N,J]((Y[N,J] - sum[K](X[N,K] W[K,J]))^2)
+    Examples:
+        >>> print(reading(parse("L = -1/|N| (Y[N,J] - X[N,K] W[K,J])^2")))
+        L = -1/|N| sum[N,J]((Y[N,J] - sum[K](X[N,K] W[K,J]))^2)
     """
     return Writer().text_of(surface_of(rewrite(node, coefficient_in_front), every_sum=True)[0])
 

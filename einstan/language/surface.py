@@ -23,7 +23,7 @@ from itertools import chain
 from typing import Any, TypeVar, cast
 
 from einstan.language.errors import Span
-from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.functions import FUNCTIONS, SPELLINGS, WRITTEN_OUT
 from einstan.language.signs import chosen
 from einstan.language.term import REDUCTIONS, Name
 
@@ -32,7 +32,7 @@ Task = Generator[Any, Any, Value]
 
 BINDERS = ("sum", *REDUCTIONS, "softmax")
 DEFINED = ("var", "std", "norm")  # reductions where they are called, and else names as good as any
-CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, *DEFINED, "pad")
+CALLABLE = (*FUNCTIONS, *WRITTEN_OUT, *SPELLINGS, *BINDERS, *DEFINED, "pad")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
 # Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
 WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention", "inf", "nan", "infinity")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from einstan.language.functions import ROWS, SPELLINGS, Function
+from einstan.language.functions import DEFINITIONS, ROWS, SPELLINGS, Function
 from einstan.language.unknown import INSTEAD
 
 # What runs over an axis: its spelling, what it means, and what is said of its derivative.
@@ -35,6 +35,11 @@ def functions_table() -> str:
             for row in ROWS
         ),
     )
+
+
+def definitions_table() -> str:
+    """A line for every function that is written out where it is called."""
+    return _table(("function", "is"), (tuple(map(_code, text.split(" = "))) for text in DEFINITIONS))
 
 
 def reductions_table() -> str:

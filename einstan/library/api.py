@@ -41,12 +41,15 @@ from einstan.library.derivations import Derivations
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
     from einstan.library.to_torch import TorchFunction
+    from einstan.machine.meaning.loops import Tensor
     from einstan.machine.run.compiled import Compiled
 
 
@@ -57,7 +60,17 @@ Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor 
 @checked_methods()
 class Equation(term.Equation, Composable):
     """One equation, ``Equation("Z[n,j] = X[n,K] W[K,j] + b[j]")`` as `parse` reads it, or of its parts.  Two equations
-    with one text are one object."""
+    with one text are one object.
+
+    Examples:
+        >>> dense = es.Equation("Z[n,j] = X[n,K] W[K,j] + b[j]")
+        >>> dense is es.parse(str(dense)), dense is es.Equation(dense.name, dense.indices, dense.rhs)
+        (True, True)
+        >>> print(dense.lhs, "is", dense.rhs)
+        Z[n,j] is X[n,K] W[K,j] + b[j]
+        >>> es.Equation.of(dense.program["Z"]) is dense
+        True
+    """
 
     __slots__ = ()
 
@@ -77,11 +90,17 @@ class Equation(term.Equation, Composable):
 
     @classmethod
     def of(cls, equation: term.Equation) -> Equation:
+        """The same equation as one that has these methods."""
         return cls(equation.name, equation.indices, equation.rhs, equation.where)
 
     @property
     def program(self) -> Program:
-        """The program that consists of this equation."""
+        """The program that consists of this equation.
+
+        Examples:
+            >>> print(es.parse("L = 1/2 x[N]^2").program.backward("L"))
+            dx[n] = x[n]
+        """
         return Program((self,))
 
     def partial(self, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Equation:
@@ -90,16 +109,35 @@ class Equation(term.Equation, Composable):
         Its slots are those of the numerator, then those of the denominator, which ``indices`` names.  ``kinks`` selects
         another convention where a function has no derivative: ``{"relu": ["1[x >= 0]"]}``.  Raises
         `DifferentiationError` where ``wrt`` does not enter by its values.
+
+        Examples:
+            >>> print(es.parse("Z[n,j] = X[n,K] W[K,j]").partial("W"))
+            dZ[n,j]/dW[k,q] = X[n,k] δ[j,q]
+            >>> print(es.parse("y[i] = x[i]^2").partial("x", indices=["k"]))
+            dy[i]/dx[k] = 2 x[i] δ[i,k]
         """
         return Equation.of(partial(self, wrt, indices, kinks=kinks))
 
     def derivation(self, wrt: str) -> Derivations:
-        """The steps to the partial with respect to ``wrt``, as on paper; ``check()`` proves every step."""
+        """The steps to the partial with respect to ``wrt``, as on paper; ``check()`` proves every step.
+
+        Examples:
+            >>> print(es.parse("y[i] = x[i]^2").derivation("x"))
+            y[i]        = x[i]^2              # definition
+            dy[i]/dx[p] = 2 x[i] dx[i]/dx[p]  # power rule
+                        = 2 x[i] δ[i,p]       # the partial of an entry is a delta
+        """
         return self.program.derivation(str(self.name), wrt)
 
     @property
     def einsum(self) -> Einsum:
-        """The einsum string of every term, with its operands (surviving deltas among them)."""
+        """The einsum string of every term, with its operands (surviving deltas among them).
+
+        Examples:
+            >>> print(es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]").einsum)
+            'nK,Kj->nj'  X[n,K], W[K,j]
+            'j,n->nj'  b[j], 1[n]
+        """
         from einstan.library.einsum import einsum
 
         return einsum(self)
@@ -107,25 +145,43 @@ class Equation(term.Equation, Composable):
     def reading(self) -> str:
         """How the equation is read: the text with every sum written out.
 
-        >>> print(parse("Y[i] = relu(X[i,K] W[K] + b[i])").reading())
-        Y[i] = relu(sum[K](X[i,K] W[K]) + b[i])
+        Examples:
+            >>> print(parse("Y[i] = relu(X[i,K] W[K] + b[i])").reading())
+            Y[i] = relu(sum[K](X[i,K] W[K]) + b[i])
         """
         return reading(self)
 
     def latex(self, sums: bool = False) -> str:
-        """LaTeX in the notation of the text, or with ``sums`` with explicit summation signs."""
+        """LaTeX in the notation of the text, or with ``sums`` with explicit summation signs.
+
+        Examples:
+            >>> print(es.parse("Z[n,j] = X[n,K] W[K,j]").latex(sums=True))
+            Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j}
+        """
         return latex(self, sums=sums)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex(sums=True)}$"
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """The contraction path for sizes by index letter; see `einstan.machine.plan.plan.plan`."""
+        """The contraction path for sizes by index letter; see `einstan.machine.plan.plan.plan`.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] B[J,K] x[K]").plan({"i": 10, "j": 20, "k": 30})
+            >>> plan.flops, [step.call for step in plan.steps]
+            (1600, ['matvec', 'matvec'])
+        """
         return self.program.plan(sizes, **options)
 
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``, that returns ``{name: array}``; see
-        `einstan.machine.run.compile.compile`."""
+        `einstan.machine.run.compile.compile`.
+
+        Examples:
+            >>> f = es.parse("y[i] = A[i,J] x[J]").compile()
+            >>> f(A=np.eye(2), x=[1.0, 2.0])
+            {'y': array([1., 2.])}
+        """
         return self.program.compile(**options)
 
     def source(
@@ -137,21 +193,43 @@ class Equation(term.Equation, Composable):
         **options: Any,
     ) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, or with ``autograd`` that of `to_torch` or
-        `to_jax`; it runs on its own."""
+        `to_jax`; it runs on its own.
+
+        Examples:
+            >>> code = es.parse("y[i] = A[i,J] x[J]").source(target="torch")
+            >>> print(code[code.index("    # y") :])
+                # y[i] = A[i,J] x[J]
+                y = torch.matmul(x, A.permute(1, 0))
+                return y,
+        """
         own = {"outputs": str(self.name)} if autograd else {}
         return self.program.source(sizes, target=target, autograd=autograd, **own, **options)
 
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
-        """The tensor that it defines as a function of JAX: see `Program.to_jax`."""
+        """The tensor that it defines as a function of JAX: see `Program.to_jax`.
+
+        Examples:
+            >>> import jax
+            >>> f = es.parse("y[i] = x[i]^3").to_jax()
+            >>> print(f(jax.numpy.array([1.0, 2.0])))
+            [1. 8.]
+        """
         return self.program.to_jax(str(self.name), wrt, rule, **options)
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
     ) -> TorchFunction:
-        """The tensor that it defines as a function of PyTorch: see `Program.to_torch`."""
+        """The tensor that it defines as a function of PyTorch: see `Program.to_torch`.
+
+        Examples:
+            >>> import torch
+            >>> f = es.parse("y[i] = x[i]^3").to_torch()
+            >>> f(torch.tensor([1.0, 2.0]))
+            tensor([1., 8.])
+        """
         return self.program.to_torch(str(self.name), wrt, double_backward, **options)
 
-    def __call__(self, *positional: Any, **arrays: Any) -> Any:
+    def __call__(self, *positional: Any, **arrays: Any) -> np.ndarray:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.
@@ -162,10 +240,15 @@ class Equation(term.Equation, Composable):
         sizes = arrays.pop("sizes", None) if "sizes" not in self.program.inputs else None
         return self.compile(sizes=sizes)(arrays)[str(self.name)]
 
-    def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
+    def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Tensor:
         """The same by the nested loops that the equation means, without NumPy: slow, and the reference.
 
         Raises `DataError` where exact numbers, lists of them, have no value: ``1/0``, the logarithm of 0.
+
+        Examples:
+            >>> from fractions import Fraction
+            >>> es.parse("y[i] = x[i] / sum[J](x[J])").loops(x=[Fraction(1, 3), 1])
+            Tensor(2,)[Fraction(1, 4), Fraction(3, 4)]
         """
         from einstan.machine.meaning.loops import evaluate
         from einstan.machine.meaning.numbers import DomainError
@@ -191,6 +274,19 @@ class Program(calculus.Program):
     values, so it is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those
     that its passes have put before the names of tensors, so that the next pass takes another, and ``given`` the
     directions and cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
+
+    Examples:
+        >>> program = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 (Z[N] - y[N])^2")
+        >>> sorted(program.inputs), list(program.defined), len(program.equations)
+        (['X', 'w', 'y'], ['Z', 'L'], 2)
+        >>> print(program["Z"])
+        Z[n] = X[n,K] w[K]
+        >>> backward = program.backward("L", wrt=["w"])
+        >>> print(backward)
+        dZ[n] = Z[n] - y[n]
+        dw[k] = X[N,k] dZ[N]
+        >>> [str(e.name) for e in backward.whole], [str(e.name) for e in backward.known]
+        (['Z', 'dZ', 'dw'], ['Z', 'L', 'dZ', 'dw'])
     """
 
     def __init__(
@@ -279,7 +375,13 @@ class Program(calculus.Program):
         return Equation.of(self.defined[known[asked]])
 
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
-        """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
+        """The total derivative ``d of / d wrt`` through every equation between them, naming forward values.
+
+        Examples:
+            >>> program = es.Program("a[i] = x[i]^2\\ny[i] = sin(a[i])")
+            >>> print(program.partial("y", "x"))
+            dy[i]/dx[p] = 2 cos(a[i]) x[i] δ[i,p]
+        """
         known = self.known
         numerator = next((name for name in known.defined if str(name) == of), None)
         if numerator is None:
@@ -302,30 +404,63 @@ class Program(calculus.Program):
 
         It is an equation, and a function of arrays whose value keeps the deltas too: see
         `einstan.library.derivative.Derivative`.
+
+        Examples:
+            >>> cubes = es.Program("L = x[N]^3")
+            >>> print(cubes.derivative("L", "x", "x", "x").equation)
+            dL/dx[n]dx[m]dx[n2] = 6 δ[n,n2] δ[n,m]
         """
         from einstan.library.derivative import Derivative
 
         return Derivative(self.known, of, wrt, **options)
 
     def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
-        """``d of / d wrt`` through every equation between them; see `derivative`."""
+        """``d of / d wrt`` through every equation between them; see `derivative`.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i]^2").jacobian("y", "x")
+            >>> print(J.equation)
+            dy[i]/dx[p] = 2 x[i] δ[i,p]
+            >>> J(x=[1.0, 2.0]).dense()
+            array([[2., 0.],
+                   [0., 4.]])
+        """
         return self.derivative(of, wrt, **options)
 
     def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
-        """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`."""
+        """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`.
+
+        Examples:
+            >>> H = es.Program("L = x[N]^3").hessian("L", "x")
+            >>> print(H.equation)
+            dL/dx[n]dx[m] = 6 x[n] δ[n,m]
+            >>> H(x=[1.0, 2.0])
+            <FactoredTensor [n,m] 2 x 2: n->nn; 16 bytes, dense 32 bytes>
+        """
         return self.derivative(of, wrt, wrt if wrt2 is None else wrt2, **options)
 
     def per_example(self, loss: str, over: str = "n") -> PerExample:
         """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`.
 
         ``over`` is the index of the loss that counts the examples.
+
+        Examples:
+            >>> program = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| (Z[N] - y[N])^2")
+            >>> print(program.per_example("L").gradient("w").equation)
+            deachL[n]/dw[k] = 2 (Z[n] - y[n]) X[n,k]
         """
         from einstan.library.per_example import PerExample
 
         return PerExample(self.known, loss, over)
 
     def backward(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> Program:
-        """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
+        """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`.
+
+        Examples:
+            >>> print(es.Program("Z[n,j] = X[n,K] W[K,j]\\nL = sum[N,J](sin(Z[N,J]))").backward("L", wrt=["W"]))
+            dZ[n,j] = cos(Z[n,j])
+            dW[k,j] = X[N,k] dZ[N,j]
+        """
         letter = self._letter_of(options, "d")
         wanted = None if wrt is None else _several(wrt)
         made = passing(backward, options, self.known, loss, wanted, zeros=self.forward is not None)
@@ -337,6 +472,10 @@ class Program(calculus.Program):
         ``directions`` names the direction of each tensor, of its shape; for names alone, ``["W"]``, they are ``tW``.
         With ``batch="r"`` every direction and tangent has one more index in front.  See
         `einstan.calculus.forward.jvp`.
+
+        Examples:
+            >>> print(es.Program("Z[n,j] = X[n,K] W[K,j]").jvp("Z", {"W": "V"}))
+            tZ[n,j] = X[n,K] V[K,j]
         """
         letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
@@ -354,6 +493,10 @@ class Program(calculus.Program):
 
         ``of`` names the cotangent of each tensor, of its shape; for a name alone, ``"Z"``, it is ``dZ``.  With
         ``batch="r"`` every cotangent has one more index in front.  See `einstan.calculus.backward.vjp`.
+
+        Examples:
+            >>> print(es.Program("Z[n,j] = X[n,K] W[K,j]").vjp({"Z": "C"}, "W"))
+            dW[k,j] = X[N,k] C[N,j]
         """
         letter = self._letter_of(options, "d")
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
@@ -373,6 +516,10 @@ class Program(calculus.Program):
         It is the `jvp` of the backward pass: the tangents of the gradients with respect to ``wrt``, by default the
         tensors that have a direction.  The Hessian is never made; with ``batch="r"`` one more index runs over the
         directions.
+
+        Examples:
+            >>> print(es.Program("L = x[N]^3").hvp("L", {"x": "v"}))
+            tdx[n] = 6 x[n] v[n]
         """
         rows = [str(name) for name in self._named(directions, "")] if wrt is None else _several(wrt)
         gradient = self.backward(loss, rows, **options)
@@ -386,7 +533,15 @@ class Program(calculus.Program):
         batch: str | None = None,
         **options: Any,
     ) -> Program:
-        """The Gauss-Newton product ``gW = Jᵀ H J V``, as equations: see `einstan.library.gauss_newton.gauss_newton`."""
+        """The Gauss-Newton product ``gW = Jᵀ H J V``, as equations: see `einstan.library.gauss_newton.gauss_newton`.
+
+        Examples:
+            >>> program = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 (Z[N] - y[N])^2")
+            >>> print(program.gauss_newton("L", "Z", {"w": "v"}))
+            tZ[n] = X[n,K] v[K]
+            tdZ[n] = tZ[n]
+            gw[k] = X[N,k] tdZ[N]
+        """
         from einstan.library.gauss_newton import gauss_newton
 
         return gauss_newton(self, loss, _several(outputs), directions, batch, **options)
@@ -433,6 +588,23 @@ class Program(calculus.Program):
 
         The gradient of a scalar that depends on ``wrt`` through other tensors is derived from its end, one derivation
         per cotangent on the way; any other derivative from its start, one per tensor on the way.
+
+        Examples:
+            >>> steps = es.Program("a[i] = x[i]^2\\nL = sum[I](sin(a[I]))").derivation("L", "x")
+            >>> print(steps)
+            L     = sum[I](sin(a[I]))      # definition
+            da[i] = dL/da[i]               # gradient of L
+                  = cos(a[I]) da[I]/da[i]  # partial of sin
+                  = cos(a[I]) δ[I,i]       # the partial of an entry is a delta
+                  = cos(a[i])              # deltas used up
+            <BLANKLINE>
+            a[i]  = x[i]^2                    # definition
+            dx[i] = da[I] da[I]/dx[i]         # chain rule
+                  = 2 x[I] da[I] dx[I]/dx[i]  # power rule
+                  = 2 x[I] da[I] δ[I,i]       # the partial of an entry is a delta
+                  = 2 x[i] da[i]              # deltas used up
+            >>> all(steps.check())
+            True
         """
         numerator = self._name(of)
         if numerator not in self.known.defined:
@@ -445,11 +617,25 @@ class Program(calculus.Program):
         return Derivations(derivation(self.known, numerator, self._name(wrt)))
 
     def reading(self) -> str:
-        """How the equations are read: every sum written out."""
+        """How the equations are read: every sum written out.
+
+        Examples:
+            >>> print(es.Program("Z[n] = X[n,K] w[K]\\nL = Z[N]^2").reading())
+            Z[n] = sum[K](X[n,K] w[K])
+            L = sum[N](Z[N]^2)
+        """
         return "\n".join(map(reading, self.equations))
 
     def latex(self, sums: bool = False) -> str:
-        """The equations as the rows of an ``aligned`` environment."""
+        """The equations as the rows of an ``aligned`` environment.
+
+        Examples:
+            >>> print(es.Program("Z[n] = X[n,K] w[K]\\nL = Z[N]^2").latex())
+            \\begin{aligned}
+            Z_{n} &= X_{n,K} w_{K} \\\\
+            L &= Z_{N}^{2}
+            \\end{aligned}
+        """
         return aligned(self.equations, sums)
 
     def _repr_latex_(self) -> str:
@@ -462,7 +648,13 @@ class Program(calculus.Program):
         extents: Mapping[str, Any] | None = None,
         scalars: bool = False,
     ) -> Path:
-        """The computation graph in a file, by its ending; see `einstan.library.draw.draw`."""
+        """The computation graph in a file, by its ending; see `einstan.library.draw.draw`.
+
+        Examples:
+            >>> path = es.Program("Z[n] = X[n,K] w[K]\\nL = Z[N]^2").draw("program.mmd", backward="L")
+            >>> print(path.read_text().splitlines()[4])
+                n2["Z[n] = X[n,K] w[K]"]:::equation
+        """
         from einstan.library.draw import draw
 
         return draw(self, path, backward, extents, scalars)
@@ -472,6 +664,12 @@ class Program(calculus.Program):
 
         With ``mesh={"data": 8}``, ``shard`` and ``shard_params`` as `compile` has them it is the plan of one of these
         devices, with what they exchange.
+
+        Examples:
+            >>> program = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 (Z[N] - y[N])^2")
+            >>> plan = program.backward("L").plan({"n": 100, "k": 10})
+            >>> plan.flops, [step.call for step in plan.steps]
+            (5200, ['matvec', 'ufunc add', 'ufunc add', 'ufunc multiply', 'matvec'])
         """
         from einstan.library.mesh import on_mesh
         from einstan.library.plan import Plan
@@ -487,6 +685,11 @@ class Program(calculus.Program):
 
         ``shard_params`` says in which smaller parts parameters are kept, and with them their gradients: a mesh axis for
         all, or ``{"W": {"k": "data"}, "b": None, "*": "data"}``.  See `einstan.machine.sizes.specs.specs_of`.
+
+        Examples:
+            >>> import jax
+            >>> tuple(es.Program("Z[n,j] = X[n,K] W[K,j]").specs({"n": "data"})["Z"])
+            ('data', None)
         """
         from einstan.library.mesh import partition_specs
         from einstan.machine.sizes.specs import specs_of
@@ -503,7 +706,13 @@ class Program(calculus.Program):
         return {"alike": alike, "params": params, "context": known}
 
     def compile(self, **options: Any) -> Compiled:
-        """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`."""
+        """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`.
+
+        Examples:
+            >>> step = es.Program("L = 1/2 x[N]^2").backward("L").compile()
+            >>> step(x=[1.0, 2.0])
+            {'dx': array([1., 2.])}
+        """
         from einstan.machine.run.compile import compile
 
         outputs = self._outputs(options)
@@ -527,6 +736,13 @@ class Program(calculus.Program):
 
         With ``autograd`` it is the text of a function with its derived derivatives, for ``"torch"`` that of `to_torch`,
         for ``"jax"`` that of `to_jax` with ``rule="vjp"``; the options are theirs.
+
+        Examples:
+            >>> code = es.Program("y[i] = A[i,J] x[J]").source()
+            >>> print(code[code.index("    # y") :])
+                # y[i] = A[i,J] x[J]
+                y = np.dot(x, A.T)
+                return y,
         """
         require("autograd", autograd, bool)
         if not autograd:
@@ -552,6 +768,12 @@ class Program(calculus.Program):
         tangents that are derived here (``"jvp"``, both modes); from the derived backward pass (``"vjp"``, reverse mode
         alone).  Derivatives of these are JAX's.  ``wrt`` are the inputs that derivatives may be asked by, else all.
         The other options are those of `compile`.  See `einstan.library.to_jax.Function`.
+
+        Examples:
+            >>> import jax
+            >>> f = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2").to_jax("L", wrt="w", rule="vjp")
+            >>> print(jax.grad(f, argnums=1)(jax.numpy.eye(2), jax.numpy.array([1.0, 2.0])))
+            [1. 2.]
         """
         from einstan.library.to_jax import Function
 
@@ -570,6 +792,14 @@ class Program(calculus.Program):
         Its derivatives are derived here, to any order, each when it is first needed; with ``double_backward=False`` the
         first alone, and a second is refused.  ``wrt`` are the inputs that derivatives may be asked by, else all.  The
         other options are those of `compile`.  See `einstan.library.to_torch.TorchFunction`.
+
+        Examples:
+            >>> import torch
+            >>> f = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2").to_torch("L", wrt="w")
+            >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+            >>> f(torch.eye(2), w).backward()
+            >>> w.grad
+            tensor([1., 2.])
         """
         from einstan.library.to_torch import TorchFunction
 
@@ -688,5 +918,12 @@ def parse(text: str, known: Iterable[str] = ()) -> Equation:
     """One equation from its text, in either spelling: ``parse(str(e)) is e``.
 
     ``known`` names tensors outside the equation, so that ``dA[i]/dB[j]`` is read as a derivative.
+
+    Examples:
+        >>> print(es.parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
+        Z[n,j] = X[n,K] W[K,j] + b[j]
+        >>> equation = es.parse("y[i] = softmax[K](A[i,K]) x[K]")
+        >>> es.parse(str(equation)) is equation
+        True
     """
     return Equation.of(written(text, known=list(known)))

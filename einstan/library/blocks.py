@@ -21,7 +21,14 @@ from einstan.library.factored import FactoredTensor, Part, square
 
 @dataclass(frozen=True)
 class Blocks:
-    """``array[block axes, rows within, columns within]``, with the names of all three."""
+    """``array[block axes, rows within, columns within]``, with the names of all three.
+
+    Examples:
+        >>> H = es.Program("L = 1/2 (X[N,K] W[K,J])^2").hessian("L", "W")(X=np.eye(2), W=np.ones((2, 4)))
+        >>> found = H.blocks()
+        >>> found.names, found.over, found.array.shape
+        (('j', 'k', 'l'), ('j',), (4, 2, 2))
+    """
 
     array: np.ndarray
     over: tuple[str, ...]  # the axes that count the blocks, by their row names
@@ -30,6 +37,7 @@ class Blocks:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of all axes."""
         return self.over + self.rows + self.columns
 
     def __repr__(self) -> str:

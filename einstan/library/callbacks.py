@@ -19,6 +19,7 @@ from typing import Any
 from einstan.language.arguments import checked_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.files import named, refuse_unwritable
+from einstan.library.live import Live
 from einstan.library.state import Row, State
 
 MINUTE = 60.0  # seconds: so much of a run may be lost
@@ -27,20 +28,55 @@ SOON = 0.9  # of them are over when it is saved, which takes time itself
 
 @checked_methods()
 class Callback:
-    """The protocol; derive from it and override what is needed."""
+    """The protocol; derive from it and override what is needed.
+
+    Examples:
+        >>> class Told(es.Callback):
+        ...     def on_end(self, state, reason):
+        ...         print("ended after", state.epoch, reason or "all is done")
+        >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+        >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Told()])
+        ended after 2 all is done
+    """
 
     def on_start(self, state: State, epochs: int) -> None:
-        """Before the first epoch of this call of `fit`; ``epochs`` is the last epoch asked for."""
+        """Before the first epoch of this call of `fit`; ``epochs`` is the last epoch asked for.
+
+        Examples:
+            >>> class Told(es.Callback):
+            ...     def on_start(self, state, epochs):
+            ...         print("from", state.epoch, "to", epochs)
+            >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+            >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Told()])
+            from 0 to 2
+        """
 
     def on_epoch_end(self, state: State) -> bool | None:
-        """After every epoch; ``state.rows[-1]`` is its record."""
+        """After every epoch; ``state.rows[-1]`` is its record.
+
+        Examples:
+            >>> def early(state):  # a function is a callback that has this method alone
+            ...     return state.epoch == 2
+            >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+            >>> es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=9, callbacks=[early]).epochs
+            [1, 2]
+        """
 
     def on_pause(self, state: State) -> bool:
-        """Within an epoch, about every second: whether ``state``, from which the run can be carried on, is kept."""
+        """Within an epoch, about every second: whether ``state``, from which the run can be carried on, is kept.
+
+        Examples:
+            >>> es.Callback().on_pause(es.State({"w": np.ones(2)}))  # keeps nothing by itself
+            False
+        """
         return False
 
     def on_end(self, state: State, reason: str) -> None:
-        """After the last epoch, and after an interruption or an error; ``reason`` says why, empty if all is done."""
+        """After the last epoch, and after an interruption or an error; ``reason`` says why, empty if all is done.
+
+        Examples:
+            >>> es.Callback().on_end(es.State({"w": np.ones(2)}), "interrupted")  # does nothing by itself
+        """
 
 
 class _Function(Callback):
@@ -67,6 +103,13 @@ class Saver(Callback):
     ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
     behind the name (``run-2.npz.rescue`` and so on where another run has one), and tried again after the next
     epoch.  ``saved`` is the file that holds the run now, or None.
+
+    Examples:
+        >>> from einstan.library.callbacks import Saver
+        >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+        >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Saver("run.npz")])
+        >>> es.load("run.npz").epoch
+        2
     """
 
     def __init__(
@@ -177,6 +220,27 @@ def _fresh(path: str) -> str:
 
 def _warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+class Told(Callback):
+    """Tells on a terminal or in a notebook how far a run is: see `Live`."""
+
+    def __init__(self, progress: bool | None = None) -> None:
+        self.live = Live(progress)
+
+    def on_start(self, state: State, epochs: int) -> None:
+        self.live = Live(self.live.progress, epochs, state.epoch)
+
+    def on_epoch_end(self, state: State) -> bool | None:
+        self.live.tell(described(state.rows[-1]), state.epoch)
+        return None
+
+    def on_pause(self, state: State) -> bool:
+        self.live.tell(f"epoch {state.epoch + 1}: {state.begun} rows", state.epoch)
+        return False
+
+    def on_end(self, state: State, reason: str) -> None:
+        self.live.end()
 
 
 def described(row: Row) -> str:

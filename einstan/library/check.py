@@ -1,9 +1,4 @@
-"""``es.check(text)``: a document of definitions and claims, judged line by line.
-
->>> print(check("Z[n,j] = X[n,K] W[K,j]\\ndZ[n,j]/dW[p,q] = X[n,p] δ[j,q]"))
-   2  ✓ proved    dZ[n,j]/dW[p,q] = X[n,p] δ[j,q]
-1 claim: 1 proved
-"""
+"""``es.check(text)``: a document of definitions and claims, judged line by line."""
 
 from __future__ import annotations
 
@@ -28,6 +23,7 @@ from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import STEPS
 from einstan.library.judgements import Outcome
+from einstan.library.live import Live
 from einstan.library.part import Part, chosen_partial
 from einstan.library.remembered import Remembered
 from einstan.library.slips import Slips, Unread, misspelled
@@ -49,7 +45,20 @@ NOT_EXPRESSIBLE = "not expressible: "
 
 @dataclass(frozen=True)
 class Line:
-    """A statement, and for a claim what became of it."""
+    """A statement, and for a claim what became of it.
+
+    Examples:
+        >>> line = es.check("y = x^2\\ndy/dx = x").claims[0]
+        >>> line.number, line.mark, line.holds, line.problem, line.reading, line.without
+        (2, '✗', False, '', '', ())
+        >>> print(*line.details(), sep="\\n")
+        left:          2 x
+        right:         x
+        left - right:  x
+        left is 2 times right
+        for example:   x = 1
+                       left 2, right 1
+    """
 
     statement: Statement
     outcome: Outcome | None = None
@@ -59,10 +68,12 @@ class Line:
 
     @property
     def number(self) -> int:
+        """The number of the line, counted from 1."""
         return self.statement.line
 
     @property
     def mark(self) -> str:
+        """The sign of the verdict, ✓ or ✗ among them; empty where nothing is judged."""
         return MARKS[self.outcome.verdict] if self.outcome else ""
 
     @property
@@ -144,17 +155,31 @@ def _example(outcome: Outcome) -> list[str]:
 
 @dataclass(frozen=True)
 class Report:
-    """The lines of a document with their outcomes.  It is true where every claim holds."""
+    """The lines of a document with their outcomes.  It is true where every claim holds.
+
+    Examples:
+        >>> report = es.check("y = x^2\\ndy/dx = 2 x\\ndy/dx = x")
+        >>> report.ok, report.counts, [claim.mark for claim in report.claims]
+        (False, {'proved': 1, 'verified': 0, 'refuted': 1, 'undecided': 0}, ['✓', '✗'])
+        >>> report.definitions, report.displays, report.not_expressible
+        (1, {}, ())
+        >>> print(report.summary())
+        2 claims: 1 proved, 1 refuted; line 3 should not be so
+        >>> report.json()["schema"], report.latex().splitlines()[0], report.html().splitlines()[0]
+        (1, '\\\\documentclass{article}', '<!doctype html>')
+    """
 
     lines: tuple[Line, ...]
     name: str = ""
 
     @property
     def claims(self) -> tuple[Line, ...]:
+        """The lines that are judged."""
         return tuple(line for line in self.lines if line.outcome is not None and not line.problem)
 
     @property
     def ok(self) -> bool:
+        """Whether every claim holds and every line can be read."""
         return all(line.holds for line in self.lines)
 
     def __bool__(self) -> bool:
@@ -189,6 +214,7 @@ class Report:
         return {kind: kinds[kind] for kind in ("read", "partly", "unread")} if found else {}
 
     def summary(self) -> str:
+        """The last line of the printed report."""
         total = len(self.claims)
         expected = sum(line.holds and line.statement.kind == "refute" for line in self.claims)
         parts = [f"{count} {SAID.get(verdict, verdict)}" for verdict, count in self.counts.items() if count]
@@ -233,7 +259,11 @@ class Report:
 
 @checked
 def check(
-    text: str, name: str = "", seconds: float | None = None, remember: str | PathLike[str] | None = None
+    text: str,
+    name: str = "",
+    seconds: float | None = None,
+    remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> Report:
     """Judge every claim of a document.
 
@@ -246,14 +276,30 @@ def check(
 
     ``remember`` names a file of verdicts: what is in it and rests on the same lines is not judged again, and what is
     judged is put there.  See `einstan.library.remembered`.
+
+    ``progress``: True shows one line on a terminal or in a notebook, False never; None when it takes long.
+
+    Examples:
+        >>> print(es.check("Z[n,j] = X[n,K] W[K,j]\\ndZ[n,j]/dW[p,q] = 2 X[n,p] δ[j,q]"))
+           2  ✗ refuted   dZ[n,j]/dW[p,q] = 2 X[n,p] δ[j,q]
+                          left:          X[n,p] δ[j,q]
+                          right:         2 X[n,p] δ[j,q]
+                          left - right:  -δ[j,q] X[n,p]
+                          right is 2 times left
+                          for example:   X = [[1]]
+                                         at n = 0, j = 0, p = 0, q = 0: left 1, right 2
+        1 claim: 1 refuted; line 2 should not be so
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
-    return Report(tuple(judged_lines(dedent(text), seconds, remember)), name)
+    return Report(tuple(judged_lines(dedent(text), seconds, remember, progress)), name)
 
 
 def judged_lines(
-    text: str | Sequence[tuple[int, str, str]], seconds: float | None, remember: str | PathLike[str] | None = None
+    text: str | Sequence[tuple[int, str, str]],
+    seconds: float | None,
+    remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> list[Line]:
     """The lines of a document, which is a text or has been parted into lines already, with their outcomes."""
     lines: list[Line] = []
@@ -261,8 +307,12 @@ def judged_lines(
     known, allowance = Alike(), Allowance(seconds)
     letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
     with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
-        for part in parse_document(text, forgiving=True).parts:
-            lines += _checked(part, known, allowance, memory)
+        parts = parse_document(text, forgiving=True).parts
+        with Live(progress, sum(len(part.statements) for part in parts)) as live:
+            for part in parts:
+                for line in _checked(part, known, allowance, memory):
+                    lines.append(line)
+                    live.tell(f"line {line.number}", len(lines))
     if memory is not None:
         memory.save()
     return lines

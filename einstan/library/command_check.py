@@ -13,6 +13,7 @@ from rich.console import Console
 from einstan.language.errors import DataError
 from einstan.library.check import Report, check
 from einstan.library.files import refuse_unwritable, write_out
+from einstan.library.live import Live
 from einstan.library.papers import check_paper, kind_of
 from einstan.library.texts import STANDARD_INPUT, read, short
 
@@ -55,14 +56,21 @@ def judged(
     if jobs < 2:
         return list(map(judge, texts, names))
     # Fresh processes: a copy of this one could inherit locks that its threads hold.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(judge, texts, names))
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, Live(None, len(texts)) as live:
+        reports = []
+        for report in pool.map(partial(judge, progress=False), texts, names):
+            reports.append(report)
+            live.tell(f"judged {report.name}", len(reports))
+        return reports
 
 
-def judged_one(text: str, name: str, seconds: float | None, remember: str | None) -> Report:
+def judged_one(
+    text: str, name: str, seconds: float | None, remember: str | None, progress: bool | None = None
+) -> Report:
     """A document of the notation, or a paper, by the name of its file."""
-    kind = kind_of(name)
-    return check_paper(text, kind, name, seconds, remember) if kind else check(text, name, seconds, remember)
+    if kind := kind_of(name):
+        return check_paper(text, kind, name, seconds, remember, progress)
+    return check(text, name, seconds, remember, progress)
 
 
 def document_of(name: str) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from einstan.language import parse
@@ -28,6 +27,7 @@ from einstan.library.einsum_text import Subscripts, expanded
 from einstan.library.einsum_text import read as labels_of
 from einstan.library.figures import figure_of, save_figure
 from einstan.library.files import refuse_unwritable
+from einstan.library.live import Live
 from einstan.library.plan import short
 from einstan.library.stated_sizes import known, sizes_of
 from einstan.library.texts import is_file, read
@@ -133,22 +133,16 @@ def _letters(equation: Equation) -> list[Any]:
 def progress(total: int) -> Iterator[Callable[[str], None]]:
     """What is told each optimizer when its turn comes: a bar on standard error where that is a terminal, else a line
     each once it takes long."""
-    console = Console(stderr=True)
-    begun = count(0)
-    if not console.is_terminal:
-        start = time.monotonic()
+    console, begun, start = Console(stderr=True), count(0), time.monotonic()
+    with Live(console.is_terminal, total, console=console) as live:
 
-        def line(name: str) -> None:
+        def told(name: str) -> None:
             number, seconds = next(begun), time.monotonic() - start
-            if seconds > PATIENCE:
+            live.tell(name, number)
+            if not console.is_terminal and seconds > PATIENCE:
                 console.print(f"{name}: {number} of {total} done in {seconds:.0f} s", markup=False, highlight=False)
 
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("paths", total=total)
-        yield lambda name: bar.update(task, completed=next(begun), description=name)
+        yield told
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -231,6 +231,7 @@ def _train(
         monitor="val_loss" if "validation" in parts else "loss", epochs=recipe.epochs, batch=recipe.batch,
         optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr), patience=recipe.patience,
         callbacks=[*callbacks, ProgressBar(console)], seed=recipe.seed, resume=state,
+        progress=False,
     )  # fmt: skip
 
 

@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
 
 class Composable:
-    """Equations, layers, their uses and networks: ``dense(j=64) >> relu >> dense(j=10)`` is a network."""
+    """Equations, layers, their uses and networks: ``dense(j=64) >> relu >> dense(j=10)`` is a network.
+
+    Examples:
+        >>> from einstan.layers import dense, relu
+        >>> print(dense(j=64) >> relu >> dense(j=10))
+        Z[n,j] = X[n,K] W[K,j] + b[j]
+        A[n,j] = relu(Z[n,j])
+        Z2[n,j] = A[n,K] W2[K,j] + b2[j]
+    """
 
     __slots__ = ()
 

@@ -66,6 +66,12 @@ def compose(f: Any, g: Any, at: str | None = None) -> Network:
     f and g are layers, uses of layers, equations, their text, or networks.  Raises `ProgramError` where it is not clear
     what g reads from f, where the two tensors have different ranks, where both networks learn a parameter of one name,
     and where a name is defined twice.
+
+    Examples:
+        >>> from einstan.layers import dense
+        >>> print(es.compose(dense, "L = 1/2 (Z[N,J] - Y[N,J])^2", at="Z"))
+        Z[n,j] = X[n,K] W[K,j] + b[j]
+        L = 1/2 (Z[N,J] - Y[N,J])^2
     """
     first, second = chain_of(f), chain_of(g)
     output = f.output if isinstance(f, Network) else first[-1].output

@@ -79,9 +79,10 @@ def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = "floa
 def stratified(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of two parts, the second with ``fraction`` of the rows of every class; both in a random order.
 
-    >>> rest, part = stratified(np.repeat([0, 1], 10), 0.2, seed=0)
-    >>> sorted(np.repeat([0, 1], 10)[part].tolist())
-    [0, 0, 1, 1]
+    Examples:
+        >>> rest, part = stratified(np.repeat([0, 1], 10), 0.2, seed=0)
+        >>> sorted(np.repeat([0, 1], 10)[part].tolist())
+        [0, 0, 1, 1]
     """
     generator = np.random.default_rng(seed)
     rest, part = [], []

@@ -18,7 +18,14 @@ from einstan.language.term import Equation, Expr, Partial, Reduce, Sum, bound_in
 
 @dataclass(frozen=True)
 class Verdict:
-    """A declared partial and how it is known to be right: proved by the calculus, or by agreement at random points."""
+    """A declared partial and how it is known to be right: proved by the calculus, or by agreement at random points.
+
+    Examples:
+        >>> from einstan.layers import relu
+        >>> (verdict,) = relu.report
+        >>> print(verdict.claim, verdict.proved, verdict.how)
+        dA[n,j]/dZ[m,q] = δ[n,m] δ[j,q] 1[Z[n,j] > 0] True proved
+    """
 
     claim: Equation
     proved: bool

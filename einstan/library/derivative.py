@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, joined
@@ -32,10 +32,13 @@ from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_
 from einstan.language.threads import cached_property
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from einstan.library import api
     from einstan.library.einsum import Einsum
     from einstan.library.evaluated import CompiledDerivative
     from einstan.library.factored import FactoredTensor
-    from einstan.machine.plan.plan import Plan
+    from einstan.library.plan import Plan
 
 
 @checked_methods()
@@ -48,6 +51,21 @@ class Derivative(Rebuilt):
     - call it with arrays, or ``compile()`` it once, for a `FactoredTensor`.
 
     ``order`` is ``"auto"``, or ``"forward"``, ``"reverse"`` or ``"cross-country"``.
+
+    Examples:
+        >>> H = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/3 Z[N]^3").hessian("L", "w")
+        >>> print(H.program)
+        Z[n] = X[n,K] w[K]
+        dL/dw[k]dw[l] = 2 X[N,k] Z[N] X[N,l]
+        >>> print(H.equation, H.einsum.string, H.latex(), sep="\\n")
+        dL/dw[k]dw[l] = 2 X[N,k] Z[N] X[N,l]
+        Nk,N,Nl->kl
+        \\frac{\\partial^2 L}{\\partial w_{k} \\partial w_{l}} = 2 X_{N,k} Z_{N} X_{N,l}
+        >>> H.plan({"n": 100, "k": 10}).flops
+        23100
+        >>> H.dense(X=np.eye(2), w=np.ones(2))
+        array([[2., 0.],
+               [0., 2.]])
     """
 
     def __init__(
@@ -76,7 +94,13 @@ class Derivative(Rebuilt):
     # ---- the equations -----------------------------------------------------------------------------------------------
 
     def jacobian(self, order: str, sizes: Mapping[str, int] | None = None) -> Jacobian:
-        """The last step as the calculus gives it: earlier derivatives first, the innermost of a scalar in reverse."""
+        """The last step as the calculus gives it: earlier derivatives first, the innermost of a scalar in reverse.
+
+        Examples:
+            >>> J = es.Program("a[i] = x[i]^2\\ny[i] = sin(a[i])").jacobian("y", "x")
+            >>> print(J.jacobian("reverse").equation)
+            dy[i]/dx[p] = 2 δ[i,p] cos(a[i]) x[i]
+        """
         key = order, tuple(sorted((sizes or {}).items()))
         if key not in self._made:
             self._made[key] = self._derived(order, sizes)
@@ -129,14 +153,14 @@ class Derivative(Rebuilt):
         return self.jacobian(order)
 
     @property
-    def program(self) -> Any:
+    def program(self) -> api.Program:
         """All equations that the derivative needs, the derivative last."""
         from einstan.library.api import Program
 
         return Program(self._shown.program, self.base.assumptions)
 
     @property
-    def equation(self) -> Any:
+    def equation(self) -> api.Equation:
         """The derivative as one equation; it may read cores that `program` defines.  What is pasted below a program is
         the text of the derivative, ``print(hessian)``, which has them."""
         from einstan.library.api import Equation as UserEquation
@@ -146,8 +170,7 @@ class Derivative(Rebuilt):
     @property
     def einsum(self) -> Einsum:
         """The einsum string of every term of the equation, with its operands."""
-        found: Einsum = self.equation.einsum
-        return found
+        return self.equation.einsum
 
     def latex(self, sums: bool = False) -> str:
         """The equation in LaTeX."""
@@ -168,9 +191,19 @@ class Derivative(Rebuilt):
         """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
         return self.compile(sizes=sizes, **options).planned(sizes)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledDerivative: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Any: ...
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
-        ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`."""
+        ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`.
+
+        Examples:
+            >>> f = es.Program("y[i] = x[i]^2").jacobian("y", "x").compile()
+            >>> f(x=[1.0, 2.0]).diagonal()
+            array([2., 4.])
+        """
         from einstan.library.evaluated import CompiledDerivative
 
         if backend != "numpy":
@@ -180,7 +213,16 @@ class Derivative(Rebuilt):
         return CompiledDerivative(self, **options)
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
-        """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``."""
+        """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``.
+
+        Examples:
+            >>> code = es.Program("y[i] = x[i]^2").jacobian("y", "x").source(target="torch")
+            >>> print(code[code.index("    # dy") :])
+                # dy[i]/dx[p] = 2 x[i] δ[i,p]
+                t1 = embed(x, (n_i, n_i), "aa->a")
+                dy_by_dx = t1 * 2
+                return dy_by_dx,
+        """
         source: str = self.compile(**{**options, "backend": options.get("backend", target)}).source()
         return source
 
@@ -190,7 +232,7 @@ class Derivative(Rebuilt):
             self._compiled = self.compile()
         return self._compiled(arrays, **named)
 
-    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> np.ndarray:
         """The derivative for these arrays with its zeros written out."""
         if self._compiled is None:
             self._compiled = self.compile()

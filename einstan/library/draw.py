@@ -43,6 +43,11 @@ def draw(
 
     Returns the path.  Raises `DataError` for another ending, and where SVG or PNG lack their extra; `ExtentError` where
     ``scalars`` lacks an extent or there are too many components.
+
+    Examples:
+        >>> from einstan.library.draw import draw
+        >>> print(draw(es.Program("y[i] = A[i,J] x[J]"), "program.mmd").read_text().splitlines()[4])
+            n2[["y[i] = A[i,J] x[J]"]]:::output
     """
     return write(graph_of(what, backward, extents, scalars), path)
 
@@ -51,7 +56,13 @@ def draw(
 def graph_of(
     what: Drawable, backward: Name | None = None, extents: Mapping[str, Any] | None = None, scalars: bool = False
 ) -> Graph:
-    """What is drawn, as a value."""
+    """What is drawn, as a value.
+
+    Examples:
+        >>> from einstan.library.draw import graph_of
+        >>> [vertex.name for vertex in graph_of(es.Program("y[i] = A[i,J] x[J]")).vertices]
+        ['A', 'x', 'y']
+    """
     if not isinstance(what, Network | Program | Equation):
         what = tuple(what)
         require("what", what, tuple[Equation, ...])

@@ -13,6 +13,7 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from einstan.language import display
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
 from einstan.language.sugar import guards_before
@@ -34,7 +35,13 @@ LETTERS = string.ascii_lowercase + string.ascii_uppercase
 
 @dataclass(frozen=True)
 class Contraction:
-    """``factor × einsum(operands)``: ``subscripts`` has the indices of each operand, ``output`` those of the result."""
+    """``factor × einsum(operands)``: ``subscripts`` has the indices of each operand, ``output`` those of the result.
+
+    Examples:
+        >>> (contraction,) = es.parse("Z[n,j] = 2 X[n,K] W[K,j]").einsum.terms
+        >>> contraction.string, contraction.sublists, [str(index) for index in contraction.indices]
+        ('nK,Kj->nj', (([0, 1], [1, 2]), [0, 2]), ['n', 'K', 'j'])
+    """
 
     operands: tuple[Expr, ...]
     subscripts: tuple[tuple[Index, ...], ...]
@@ -70,7 +77,13 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Einsum:
-    """The contractions that an equation adds up."""
+    """The contractions that an equation adds up.
+
+    Examples:
+        >>> einsum = es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]").einsum
+        >>> einsum.string, [str(operand) for operand in einsum.operands]
+        ('nK,Kj->nj + j,n->nj', ['X[n,K]', 'W[K,j]', 'b[j]', '1[n]'])
+    """
 
     terms: tuple[Contraction, ...]
 
@@ -86,6 +99,13 @@ class Einsum:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.terms))
+
+    def __repr__(self) -> str:
+        return f"<Einsum {' + '.join(map(str, self.terms))}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[each.string, ", ".join(map(str, each.operands)), str(each.factor)] for each in self.terms]
+        return display.shown(display.table(["einsum", "operands", "times"], rows, {"einsum", "operands"}))
 
 
 def einsum(equation: Equation) -> Einsum:

@@ -17,10 +17,11 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from einstan.language import display
 from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
 from einstan.library.einsum_call import (
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from einstan.library.api import Equation
 
 
+@overload
+def einsum(subscripts: str, /) -> EinsumFunction: ...
+@overload
+def einsum(*operands: Any, **options: Any) -> Any: ...
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -60,6 +65,13 @@ def einsum(
     are NumPy's.  ``optimize`` is what `Program.plan` takes, a path of ``numpy.einsum_path``, or True and False, where
     False goes from the left to the right.  ``memory_limit``, ``use_blas`` and ``backend`` are those of opt_einsum: how
     many entries an intermediate result may have, and what changes no value here.
+
+    Examples:
+        >>> es.einsum("ij,jk->ik", np.eye(2), np.ones((2, 2)))
+        array([[1., 1.],
+               [1., 1.]])
+        >>> print(es.einsum("ij,jk->ik").equation)
+        T[i,k] = A[i,J] B[J,k]
     """
     if len(operands) < 2:
         if operands and isinstance(operands[0], str):
@@ -72,7 +84,18 @@ def einsum(
 
 
 class EinsumFunction:
-    """An einsum as a function of arrays."""
+    """An einsum as a function of arrays.
+
+    Examples:
+        >>> f = es.einsum("...j,jk")
+        >>> f.string, f.with_axes(3, 2).string
+        ('...j,jk->...k', 'abj,jk->abk')
+        >>> print(f.with_axes(2, 2).equation)
+        T[a,k] = A[a,J] B[J,k]
+        >>> f(np.eye(2), np.ones((2, 2)))
+        array([[1., 1.],
+               [1., 1.]])
+    """
 
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
@@ -104,7 +127,13 @@ class EinsumFunction:
 
     @property
     def gradients(self) -> Gradients:
-        """The gradient of every operand: einsum strings, and a function of arrays."""
+        """The gradient of every operand: einsum strings, and a function of arrays.
+
+        Examples:
+            >>> gradients = es.einsum("ij,jk->ik").gradients
+            >>> gradients[0].string
+            'ik,jk->ij'
+        """
         return Gradients(self.subscripts)
 
     def with_axes(self, *ranks: int) -> EinsumFunction:
@@ -113,7 +142,13 @@ class EinsumFunction:
         return EinsumFunction(read(str(lettered(expanded(self.subscripts, counts)))))
 
     def source(self, *arrays: Any, optimize: Any = "auto") -> str:
-        """The NumPy code that is called for arrays like these."""
+        """The NumPy code that is called for arrays like these.
+
+        Examples:
+            >>> print(es.einsum("ij,jk->ik").source(np.eye(2), np.ones((2, 2))))
+            def einsum(a0, a1):
+                return np.dot(a0, a1)
+        """
         given = [array(x, k, letters(self.subscripts, k)) for k, x in enumerate(arrays)]
         opened = expanded(self.subscripts, [x.ndim for x in given])
         sizes_of(opened, [x.shape for x in given])
@@ -123,7 +158,15 @@ class EinsumFunction:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient of one operand: an einsum of the others and of the cotangent of the result."""
+    """The gradient of one operand: an einsum of the others and of the cotangent of the result.
+
+    Examples:
+        >>> gradient = es.einsum("ij,jk->ik").gradients[1]
+        >>> gradient.string
+        'ij,ik->jk'
+        >>> print(gradient.equation)
+        dB[j,k] = A[I,j] dT[I,k]
+    """
 
     name: str
     subscripts: Subscripts
@@ -131,6 +174,7 @@ class Gradient:
 
     @property
     def string(self) -> str:
+        """The einsum string, that of B in ``'ij,jk->ik'`` is ``'ij,ik->jk'``."""
         return str(self.subscripts)
 
     @property
@@ -145,9 +189,26 @@ class Gradient:
     def __str__(self) -> str:
         return f"d{self.name}  '{self.string}'  {', '.join(self.operands)}"
 
+    def __repr__(self) -> str:
+        return f"<Gradient {self}>"
+
+    def _repr_latex_(self) -> str:
+        return self.equation._repr_latex_()
+
 
 class Gradients:
-    """The gradients of an einsum, one per operand: by number or by name, and called with arrays all at once."""
+    """The gradients of an einsum, one per operand: by number or by name, and called with arrays all at once.
+
+    Examples:
+        >>> gradients = es.einsum("ij,jk->ik").gradients
+        >>> print(gradients)
+        dA  'ik,jk->ij'  dT, B
+        dB  'ij,ik->jk'  A, dT
+        >>> gradients(np.eye(2), np.ones((2, 2)), cotangent=np.ones((2, 2)))
+        (array([[2., 2.],
+               [2., 2.]]), array([[1., 1.],
+               [1., 1.]]))
+    """
 
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
@@ -179,6 +240,16 @@ class Gradients:
     def __repr__(self) -> str:
         return str(self)
 
+    def _repr_html_(self) -> str:
+        head = ["gradient", "einsum", "operands"]
+        return display.shown(display.table(head, [[f"d{g.name}", g.string, ", ".join(g.operands)] for g in self], head))
+
+    @overload
+    def __call__(self, *arrays: Any, cotangent: Any = None, wrt: int | str, optimize: Any = "auto") -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, *arrays: Any, cotangent: Any = None, wrt: Sequence[int | str] | None = None, optimize: Any = "auto"
+    ) -> tuple[np.ndarray, ...]: ...
     def __call__(self, *arrays: Any, cotangent: Any = None, wrt: Any = None, optimize: Any = "auto") -> Any:
         """The gradients for these arrays: a tuple, or one array where ``wrt`` is one operand.
 

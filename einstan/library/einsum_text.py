@@ -44,7 +44,13 @@ class Axis:
 @dataclass(frozen=True)
 class Subscripts:
     """The labels of the operands and of the result; ``places`` has where each of them stands in ``text``, the operands
-    before the result."""
+    before the result.
+
+    Examples:
+        >>> subscripts = es.einsum("...j,jk").subscripts
+        >>> subscripts.operands, subscripts.output, subscripts.has_ellipsis
+        (((Ellipsis, 'j'), ('j', 'k')), (Ellipsis, 'k'), True)
+    """
 
     operands: tuple[Labels, ...]
     output: Labels
@@ -57,6 +63,7 @@ class Subscripts:
 
     @property
     def has_ellipsis(self) -> bool:
+        """Whether axes are left to the operands."""
         return any(... in labels for labels in (*self.operands, self.output))
 
     def span(self, operand: int, label: Label | None = None) -> Span | None:

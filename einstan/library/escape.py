@@ -22,8 +22,9 @@ _LATEX = {
 def visible(text: str) -> str:
     """Text for a terminal: what is not seen but obeyed, ESC first of all, as its code; lines and tabs stay.
 
-    >>> print(visible("\\x1b[31mred"))
-    \\u001b[31mred
+    Examples:
+        >>> print(visible("\\x1b[31mred"))
+        \\u001b[31mred
     """
     if text.isprintable() or text.replace("\n", "").isprintable():  # nearly always
         return text

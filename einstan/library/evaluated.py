@@ -21,7 +21,8 @@ from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
 from einstan.library.factored_tensors import HostedAssembly
-from einstan.machine.plan.plan import Plan, plan
+from einstan.library.plan import Plan
+from einstan.machine.plan import plan as machine
 from einstan.machine.run.behind import labels_behind, refuse_labels
 from einstan.machine.run.compile import compile
 from einstan.machine.run.compiled import SPECIALISATIONS, Compiled
@@ -68,7 +69,19 @@ class Specialised:
 @blamed_methods()
 class CompiledGradients(Rebuilt):
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
-    by the tensors that they are with respect to."""
+    by the tensors that they are with respect to.
+
+    Examples:
+        >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+        >>> f = each.gradients(["w"]).compile()
+        >>> f(X=np.eye(2), w=np.ones(2))
+        {'w': <FactoredTensor [n,k] 2 x 2: nk->nk; 32 bytes, dense 32 bytes>}
+        >>> f.dense(X=np.eye(2), w=np.ones(2))
+        {'w': array([[2., 0.],
+               [0., 2.]])}
+        >>> f.plan.flops, f.source().splitlines()[0]
+        (16, 'import numpy as np')
+    """
 
     def __init__(self, program: Program, names: Mapping[str, Name], context: Program, **options: Any) -> None:
         self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
@@ -103,7 +116,7 @@ class CompiledGradients(Rebuilt):
     @property
     def plan(self) -> Plan:
         """The plan of the latest call."""
-        return self.compiled.plan
+        return Plan.of(self.compiled.plan)
 
     def source(self) -> str:
         """The code that computes the cores."""
@@ -158,6 +171,16 @@ class CompiledDerivative(Rebuilt):
 
     The first call with new shapes derives the candidates, plans them and keeps the cheapest; later calls run its code.
     ``plan`` is the plan of the latest shapes, ``source()`` its code, ``order`` the order that was chosen.
+
+    Examples:
+        >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+        >>> f(A=np.ones((2, 2)), x=[1.0, 2.0])
+        <FactoredTensor [i,j] 2 x 2: ij->ij; 32 bytes, dense 32 bytes>
+        >>> f.dense(A=np.ones((2, 2)), x=[1.0, 2.0])
+        array([[2., 4.],
+               [2., 4.]])
+        >>> f.order, f.plan.flops, f.planned({"i": 10, "j": 20}).flops, f.source().splitlines()[0]
+        ('cross-country', 8, 400, 'import numpy as np')
     """
 
     def __init__(
@@ -178,9 +201,10 @@ class CompiledDerivative(Rebuilt):
         self._lock = lock()
         self._latest: Specialised | None = None
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
         special, results = self._results(arrays, named)
-        return special.assemble(results)
+        found: Any = special.assemble(results)
+        return found
 
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
@@ -280,7 +304,7 @@ class CompiledDerivative(Rebuilt):
         if nominal is None:
             compiled.sizes.update((each, size) for each, size in sized if speaks_of(compiled.program, each))
         optimize = self.options.get("optimize", "auto")
-        made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
+        made = machine.plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
         assembly: Assembly | HostedAssembly
         if self.backend == "numpy":
@@ -308,7 +332,7 @@ class CompiledDerivative(Rebuilt):
         """The plan for these sizes."""
         special = self._chosen({}, {**self.sizes, **sizes}, None)
         options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
-        made = plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
+        made = machine.plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
         return noted(made, special)
 
     def source(self) -> str:
@@ -322,11 +346,11 @@ class CompiledDerivative(Rebuilt):
         return f"<CompiledDerivative {self.derivative!r}>"
 
 
-def noted(made: Plan, special: Specialised) -> Plan:
+def noted(made: machine.Plan, special: Specialised) -> Plan:
     """The plan with a line that says which order was chosen, and what the others would have cost."""
     others = ", ".join(f"{order} {cost:,}" for order, cost in special.costs.items() if order != special.order)
     line = f"order {special.order}: {special.costs[special.order]:,} FLOPs" + (f" ({others})" if others else "")
-    return replace(made, notes=(line,))
+    return Plan.of(replace(made, notes=(line,)))
 
 
 def _first(order: str) -> str:

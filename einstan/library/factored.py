@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from einstan.machine.sizes.memory import available_memory, fits, human_bytes
 if TYPE_CHECKING:
     from einstan.language.term import Equation as TermEquation
     from einstan.library.api import Equation
+    from einstan.library.blocks import Blocks
     from einstan.library.einsum import Einsum
 
 Order = Labels
@@ -39,6 +40,20 @@ class FactoredTensor:
 
     The first ``rows`` axes are those of the numerator; ``H @ v`` contracts the others.  Evaluating a Jacobian or
     Hessian of `einstan.library.derivative` makes one; ``dense()`` or ``numpy.asarray`` writes the zeros too.
+
+    Examples:
+        >>> H = es.Program("L = 1/2 (X[N,K] W[K,J])^2").hessian("L", "W")(X=np.ones((3, 2)), W=np.ones((2, 4)))
+        >>> H
+        <FactoredTensor [k,j,l,q] 2 x 4 x 2 x 4: kjl->kjlj; 128 bytes, dense 512 bytes>
+        >>> H.shape, H.ndim, H.size, H.dtype, H.nbytes, H.dense_nbytes
+        ((2, 4, 2, 4), 4, 64, dtype('float64'), 128, 512)
+        >>> print(H.equation, H.einsum.string, sep="\\n")
+        dL/dW[k,j]dW[l,q] = X[N,l] δ[j,q] X[N,k]
+        Nl,jq,Nk->kjlq
+        >>> H.subscripts(H.parts[0]), H.axis("q"), H.T.names, (H @ np.ones((2, 4))).shape
+        ('kjl->kjlj', 3, ('l', 'q', 'k', 'j'), (2, 4))
+        >>> float((H + 2 * H).trace()), float(H.scaled(0.5).trace()), H.like(H.parts).dense().shape
+        (72.0, 12.0, (2, 4, 2, 4))
     """
 
     __array_ufunc__ = None  # so that ``array @ H`` and ``2.0 * H`` come here
@@ -115,6 +130,7 @@ class FactoredTensor:
 
     @property
     def ndim(self) -> int:
+        """How many axes there are."""
         return len(self.shape)
 
     @property
@@ -124,6 +140,7 @@ class FactoredTensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the entries."""
         return dtype_of(self.parts)
 
     @property
@@ -193,6 +210,12 @@ class FactoredTensor:
 
         Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
         ``out`` is overwritten and returned.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i]^2").jacobian("y", "x")(x=[1.0, 2.0])
+            >>> J.dense()
+            array([[2., 0.],
+                   [0., 4.]])
         """
         if out is not None or limit is not None or self.size > SMALL:
             self.refuse_large(limit, out)
@@ -204,7 +227,18 @@ class FactoredTensor:
         return mended(found, self.mirrors) if self.mirrors else found
 
     def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
-        """The error for a dense form that would not fit."""
+        """The error for a dense form that would not fit.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i]^2").jacobian("y", "x")(x=np.ones(1000))
+            >>> J.refuse_large(limit=10**6)
+            Traceback (most recent call last):
+                ...
+            einstan.language.errors.DataError: the dense form needs 8 MB, and 1 MB are free
+              inferred: factored it is held in 8 kB: <FactoredTensor [i,p] 1000 x 1000: i->ii; 8 kB, dense 8 MB>
+              repair:   use it as it is: H @ v, H.solve(g), H.diagonal(), H.blocks(), H.to_scipy()
+                        or allow it: dense(limit=8000000)
+        """
         if out is not None or (limit is None and fits(self.dense_nbytes)):
             return
         allowed = available_memory() if limit is None else limit
@@ -231,6 +265,7 @@ class FactoredTensor:
     # ---- linear operations -------------------------------------------------------------------------------------------
 
     def scaled(self, number: float) -> FactoredTensor:
+        """Every entry times a number."""
         scaled = self.like(p._replace(scale=p.scale * number) for p in self.parts)
         scaled.mirrors = self.mirrors
         return scaled
@@ -265,7 +300,13 @@ class FactoredTensor:
         return -self + other
 
     def transpose(self, *order: str | int) -> FactoredTensor:
-        """The axes in another order, by names or positions; without any, those of rows and columns change places."""
+        """The axes in another order, by names or positions; without any, those of rows and columns change places.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]").jacobian("y", "x")(A=np.ones((2, 3)), x=np.ones(3))
+            >>> J.transpose().names, J.transpose().shape
+            (('j', 'i'), (3, 2))
+        """
         if not order:
             order = (*range(self.rows, self.ndim), *range(self.rows))
             rows = self.ndim - self.rows
@@ -281,10 +322,17 @@ class FactoredTensor:
 
     @property
     def T(self) -> FactoredTensor:
+        """Rows and columns exchanged."""
         return self.transpose()
 
     def joined(self, *pairs: tuple[str | int, str | int]) -> FactoredTensor:
-        """The diagonal along pairs of axes: the second axis of each pair goes, and the first stands for both."""
+        """The diagonal along pairs of axes: the second axis of each pair goes, and the first stands for both.
+
+        Examples:
+            >>> J = es.Program("y[i,j] = x[i,j]^2").jacobian("y", "x")(x=np.ones((2, 3)))
+            >>> J.names, J.joined(("i", "p"), ("j", "q")).names
+            (('i', 'j', 'p', 'q'), ('i', 'j'))
+        """
         axes = [(self.axis(a), self.axis(b)) for a, b in pairs]
         gone = {b for _, b in axes}
         if len(gone) < len(axes) or any(a == b for a, b in merged(axes).items()):  # twice, or in a circle
@@ -304,7 +352,13 @@ class FactoredTensor:
         return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
 
     def sum(self, *axes: str | int) -> FactoredTensor:
-        """The sum along axes, or of all entries, as a tensor of the axes that are left."""
+        """The sum along axes, or of all entries, as a tensor of the axes that are left.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i]^2").jacobian("y", "x")(x=[1.0, 2.0])
+            >>> J.sum("i").dense(), J.sum().dense()
+            (array([2., 4.]), array(6.))
+        """
         positions = {self.axis(a) for a in axes} if axes else set(range(self.ndim))
         keep = [k for k in range(self.ndim) if k not in positions]
         parts = []
@@ -321,6 +375,12 @@ class FactoredTensor:
 
         ``over`` are axes of this tensor; they meet the axes ``into`` of the other, by default its first ones.  The
         result has the axes that are left, of this one and then of the other.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i]^2").jacobian("y", "x")(x=[1.0, 2.0])
+            >>> J.dot(J, over=["p"], into=["i"]).dense()
+            array([[ 4.,  0.],
+                   [ 0., 16.]])
         """
         if not isinstance(other, FactoredTensor):
             other = as_factored(plain_array("the array", other), self.names)
@@ -351,6 +411,10 @@ class FactoredTensor:
         shape = [self.shape[k] for k in kept] + [other.shape[k] for k in rest]
         return FactoredTensor(names, shape, parts, len([k for k in kept if k < self.rows]))
 
+    @overload
+    def __matmul__(self, other: FactoredTensor) -> FactoredTensor: ...
+    @overload
+    def __matmul__(self, other: np.ndarray | Sequence[Any]) -> np.ndarray: ...
     def __matmul__(self, other: Any) -> Any:
         """Columns of this one with rows of the other.  With an array the result is an array; axes of the array beyond
         the columns are carried along, so that ``H @ V`` is a product with many vectors."""
@@ -359,7 +423,7 @@ class FactoredTensor:
             return self.dot(other, tuple(columns), tuple(range(other.rows)))
         return self.dot(other, tuple(columns)).dense()
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self, other: Any) -> np.ndarray:
         """``v @ H``: the last axes of an array with the rows."""
         array = plain_array("the array", other)
         first = array.ndim - self.rows
@@ -373,38 +437,75 @@ class FactoredTensor:
         return left.dot(self, tuple(range(first, array.ndim)), tuple(range(self.rows))).dense()
 
     def diagonal(self) -> np.ndarray:
-        """The entries whose rows and columns are equal, in the shape of the rows."""
+        """The entries whose rows and columns are equal, in the shape of the rows.
+
+        Examples:
+            >>> es.Program("L = x[N]^3").hessian("L", "x")(x=[1.0, 2.0]).diagonal()
+            array([ 6., 12.])
+        """
         square(self, "diagonal")
         return self.joined(*((k, self.rows + k) for k in range(self.rows))).dense()
 
-    def trace(self) -> Any:
-        """The sum of the diagonal; what the deltas say is counted, not added up."""
+    def trace(self) -> float:
+        """The sum of the diagonal; what the deltas say is counted, not added up.
+
+        Examples:
+            >>> float(es.Program("L = x[N]^3").hessian("L", "x")(x=[1.0, 2.0]).trace())
+            18.0
+        """
         square(self, "trace")
         whole = self.joined(*((k, self.rows + k) for k in range(self.rows)))
-        return whole.sum(*range(whole.ndim)).dense()[()]
+        found: Any = whole.sum(*range(whole.ndim)).dense()[()]
+        return found
 
     # ---- what stands in other modules --------------------------------------------------------------------------------
 
-    def blocks(self) -> Any:
-        """The blocks of a block-diagonal matrix, as one array; see `einstan.library.blocks.blocks`."""
+    def blocks(self) -> Blocks:
+        """The blocks of a block-diagonal matrix, as one array; see `einstan.library.blocks.blocks`.
+
+        Examples:
+            >>> H = es.Program("L = 1/2 (X[N,K] W[K,J])^2").hessian("L", "W")(X=np.eye(2), W=np.ones((2, 4)))
+            >>> H.blocks()
+            <Blocks [j,k,l] 4 x 2 x 2: one for each j>
+        """
         from einstan.library.blocks import blocks
 
         return blocks(self)
 
     def solve(self, g: Any) -> np.ndarray:
-        """The x with ``H @ x = g``, block by block; see `einstan.library.blocks.solve`."""
+        """The x with ``H @ x = g``, block by block; see `einstan.library.blocks.solve`.
+
+        Examples:
+            >>> H = es.Program("L = 1/2 (X[N,K] W[K,J])^2").hessian("L", "W")(X=2 * np.eye(2), W=np.ones((2, 3)))
+            >>> H.solve(np.ones((2, 3)))
+            array([[0.25, 0.25, 0.25],
+                   [0.25, 0.25, 0.25]])
+        """
         from einstan.library.blocks import solve
 
         return solve(self, g)
 
     def cholesky(self) -> FactoredTensor:
-        """The lower triangular L with ``L L' = H``, block by block; see `einstan.library.blocks.cholesky`."""
+        """The lower triangular L with ``L L' = H``, block by block; see `einstan.library.blocks.cholesky`.
+
+        Examples:
+            >>> H = es.Program("L = 1/2 (X[N,K] W[K,J])^2").hessian("L", "W")(X=2 * np.eye(2), W=np.ones((2, 3)))
+            >>> H.cholesky().diagonal()
+            array([[2., 2., 2.],
+                   [2., 2., 2.]])
+        """
         from einstan.library.blocks import cholesky
 
         return cholesky(self)
 
     def to_scipy(self, form: str = "operator") -> Any:
-        """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array."""
+        """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array.
+
+        Examples:
+            >>> J = es.Program("y[i] = x[i+1] - x[i]").jacobian("y", "x")(x=np.ones(4))
+            >>> J.to_scipy("csr").nnz
+            6
+        """
         from einstan.library.sparse import to_scipy
 
         return to_scipy(self, form)

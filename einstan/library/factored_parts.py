@@ -22,6 +22,11 @@ class Part(NamedTuple):
     """``scale × einsum(factors)``: a label for each axis of the tensor, where one label on two axes is a delta.
 
     Where labels are linked it is that where all links hold, and zero elsewhere.
+
+    Examples:
+        >>> (part,) = es.Program("y[i] = x[i]^2").jacobian("y", "x")(x=[1.0, 2.0]).parts
+        >>> part.axes, part.labels, part.held, part.linked, part.has_deltas, part.scale, part.dtype
+        ((0, 0), (0,), {0}, set(), True, 1.0, dtype('float64'))
     """
 
     axes: Labels
@@ -36,6 +41,7 @@ class Part(NamedTuple):
 
     @property
     def has_deltas(self) -> bool:
+        """Whether a label stands on two axes."""
         return len(set(self.axes)) < len(self.axes)
 
     @property
@@ -74,6 +80,7 @@ class Part(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the product."""
         return np.result_type(*(array for array, _ in self.factors)) if self.factors else np.dtype(np.float64)
 
     def boxes(self, shape: Sequence[int]) -> tuple[Box, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,16 @@ from einstan.language.errors import DataError
 from einstan.library.files import named, write_out
 
 
-def figure_of(width: float, height: float) -> Any:
-    """An empty figure that no window shows."""
+def figure_of(width: float, height: float, shown: bool = False) -> Any:
+    """An empty figure that no window shows; what is to be ``shown`` stands below the cell of a notebook."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+
+        if shown and hasattr(builtins, "get_ipython"):  # which shows what pyplot has made, as it likes to
+            from matplotlib import pyplot
+
+            return pyplot.figure(figsize=(width, height), layout="constrained")
     except ImportError:
         raise DataError(
             "plotting needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'"
@@ -41,9 +47,11 @@ def save_figure(figure: Any, path: str | Path) -> Path:
     return Path(path)
 
 
-def curves(across: Sequence[float], columns: Mapping[str, Sequence[float]], what: str, ylabel: str = "") -> Any:
+def curves(
+    across: Sequence[float], columns: Mapping[str, Sequence[float]], what: str, ylabel: str = "", shown: bool = False
+) -> Any:
     """Axes with a curve for each column that has entries, whose scale is logarithmic where all are positive."""
-    axes = figure_of(7, 4).add_subplot()
+    axes = figure_of(7, 4, shown).add_subplot()
     kept = {name: values for name, values in columns.items() if any(map(math.isfinite, values))}
     for name, values in kept.items():
         axes.plot(across, values, label=name)

@@ -34,7 +34,14 @@ AS_WRITTEN = "as written"  # the program whose contractions have been named, for
 
 
 class ForeignFunction(Rebuilt):
-    """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``."""
+    """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``.
+
+    Examples:
+        >>> import jax
+        >>> f = es.parse("Z[n,j] = X[n,K] W[K,j]").to_jax()
+        >>> f.inputs, f.outputs, f.hosted is None
+        (('X', 'W'), 'Z', False)
+    """
 
     backend = ""
 
@@ -78,6 +85,7 @@ class ForeignFunction(Rebuilt):
 
     @property
     def hosted(self) -> Hosted:
+        """The code for this library."""
         assert isinstance(self.value, Hosted)
         return self.value
 

@@ -38,7 +38,13 @@ MOST_COMPONENTS = 200
 
 @dataclass(frozen=True)
 class Vertex:
-    """A tensor or a component: its name, what it is, and what is written in it."""
+    """A tensor or a component: its name, what it is, and what is written in it.
+
+    Examples:
+        >>> from einstan.library.draw import graph_of
+        >>> graph_of(es.Program("y[i] = A[i,J] x[J]")).vertices[-1]
+        Vertex(name='y', kind='output', text='y[i] = A[i,J] x[J]')
+    """
 
     name: str
     kind: Kind
@@ -47,7 +53,13 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Edge:
-    """From what is read to what reads it; ``lines`` is what is written on it."""
+    """From what is read to what reads it; ``lines`` is what is written on it.
+
+    Examples:
+        >>> from einstan.library.draw import graph_of
+        >>> graph_of(es.Program("y[i] = A[i,J] x[J]")).edges[0]
+        Edge(source='A', target='y', lines=('i,J',), backward=False)
+    """
 
     source: str
     target: str
@@ -61,6 +73,12 @@ class Graph:
 
     ``rows`` are vertices that a drawing should put side by side, in this order; ``caption`` is what is written below,
     the equations of a graph of which the vertices have no room for them.
+
+    Examples:
+        >>> from einstan.library.draw import graph_of
+        >>> graph = graph_of(es.Program("y[i] = A[i,J] x[J]"))
+        >>> len(graph.vertices), len(graph.edges)
+        (3, 2)
     """
 
     vertices: tuple[Vertex, ...]

@@ -24,7 +24,13 @@ UNREADABLE = 5000  # names and numbers, above which nothing is printed
 
 @dataclass(frozen=True)
 class Counterexample:
-    """Values at which two sides differ: ``arrays`` and ``at`` are Python text that can be pasted."""
+    """Values at which two sides differ: ``arrays`` and ``at`` are Python text that can be pasted.
+
+    Examples:
+        >>> example = es.check("y = x^2\\ndy/dx = x").claims[0].outcome.counterexample
+        >>> example.arrays, example.at, example.left, example.right
+        ({'x': '1'}, {}, '2', '1')
+    """
 
     sizes: Mapping[str, int]
     arrays: Mapping[str, str]
@@ -44,7 +50,13 @@ class Counterexample:
 class Outcome:
     """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``kink`` (equal but at a kink), ``refuted`` or
     ``undecided``; ``left`` and ``right`` are both sides worked out and short, unless it is proved, ``difference`` the
-    terms of left minus right."""
+    terms of left minus right.
+
+    Examples:
+        >>> outcome = es.check("y = x^2\\ndy/dx = x").claims[0].outcome
+        >>> outcome.verdict, outcome.left, outcome.right, outcome.difference
+        ('refuted', '2 x', 'x', ('x',))
+    """
 
     verdict: str
     reason: str = ""

@@ -53,6 +53,15 @@ class Layer(Composable):
 
     Raises `ClaimError` for a declared partial that is not the derivative, with the term that differs and numbers for
     which the two sides differ; `ProgramError` for names that do not fit together.
+
+    Examples:
+        >>> gate = es.Layer("G[n,j] = X[n,j] sigmoid(1.702 X[n,j])", source="Hendrycks and Gimpel (2016), section 2")
+        >>> print(gate.partial("X"))
+        dG[n,j]/dX[m,q] = (sigmoid(1.702 X[n,j]) + 1.702 (1 - sigmoid(1.702 X[n,j])) G[n,j]) δ[n,m] δ[j,q]
+        >>> gate.inputs, gate.parameters, gate.einsum.string
+        (('X',), {}, 'nj,nj->nj')
+        >>> print(gate("G1", X="Z").equations[0])
+        G1[n,j] = Z[n,j] sigmoid(1.702 Z[n,j])
     """
 
     def __init__(
@@ -110,20 +119,39 @@ class Layer(Composable):
 
     @property
     def equation(self) -> api.Equation:
-        """The equation of the output."""
+        """The equation of the output.
+
+        Examples:
+            >>> from einstan.layers import relu
+            >>> print(relu.equation)
+            A[n,j] = relu(Z[n,j])
+        """
         return self.program[self.output]
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """The names of the tensors that it reads, parameters among them."""
         return tuple(str(name) for name in self.program.inputs)
 
     def partial(self, wrt: str) -> api.Equation:
-        """The partial derivative of the output with respect to a tensor: as declared, else derived."""
+        """The partial derivative of the output with respect to a tensor: as declared, else derived.
+
+        Examples:
+            >>> from einstan.layers import dense
+            >>> print(dense.partial("W"))
+            dZ[n,j]/dW[p,q] = δ[j,q] X[n,p]
+        """
         return api.Equation.of(self.declared[wrt]) if wrt in self.declared else self.derived(wrt)
 
     def derived(self, wrt: str) -> api.Equation:
         """The derived partial, declared or not; it passes through what the layer computes on the way, and
-        names it."""
+        names it.
+
+        Examples:
+            >>> from einstan.layers import softmax
+            >>> print(softmax.derived("Z"))
+            dS[n,c]/dZ[m,p] = S[n,c] δ[n,m] (δ[c,p] - S[n,p])
+        """
         resolved = {equation.name: equation for equation in self.program.resolved_all()}
         names = ForwardNames(resolved.values())
         output = resolved.pop(self.output)
@@ -135,13 +163,27 @@ class Layer(Composable):
         return einsum(self.equation)
 
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
-        """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`."""
+        """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`.
+
+        Examples:
+            >>> import jax
+            >>> from einstan.layers import relu
+            >>> print(relu.to_jax()(jax.numpy.array([[-1.0, 2.0]])))
+            [[0. 2.]]
+        """
         return self.program.to_jax(self.output, wrt, rule, **options)
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
     ) -> TorchFunction:
-        """The layer as a function of PyTorch, ``dense.to_torch()(X, W, b)``: see `api.Program.to_torch`."""
+        """The layer as a function of PyTorch, ``dense.to_torch()(X, W, b)``: see `api.Program.to_torch`.
+
+        Examples:
+            >>> import torch
+            >>> from einstan.layers import relu
+            >>> relu.to_torch()(torch.tensor([[-1.0, 2.0]]))
+            tensor([[0., 2.]])
+        """
         return self.program.to_torch(self.output, wrt, double_backward, **options)
 
     def __str__(self) -> str:
@@ -149,7 +191,16 @@ class Layer(Composable):
         return "\n".join(lines)
 
     def latex(self, sums: bool = False) -> str:
-        """Its equations, and below them the partials that it declares, as the rows of an ``aligned`` environment."""
+        """Its equations, and below them the partials that it declares, as the rows of an ``aligned`` environment.
+
+        Examples:
+            >>> from einstan.layers import relu
+            >>> print(relu.latex())
+            \\begin{aligned}
+            A_{n,j} &= \\operatorname{relu}(Z_{n,j}) \\\\
+            \\frac{\\partial A_{n,j}}{\\partial Z_{m,q}} &= \\delta_{n,m} \\delta_{j,q} \\mathbb{1}[Z_{n,j} > 0]
+            \\end{aligned}
+        """
         return api.aligned((*self.program.equations, *self.declared.values()), sums)
 
     def _repr_latex_(self) -> str:
@@ -250,7 +301,16 @@ class Layer(Composable):
 @checked_methods("__init__")
 @dataclass(frozen=True)
 class Instance(Composable):
-    """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes."""
+    """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes.
+
+    Examples:
+        >>> from einstan.layers import dense
+        >>> use = dense("H", X="X", W="W1", b="b1", j=8)
+        >>> use.output, use.sizes, list(use.parameters)
+        ('H', {'H.1': 8}, ['W1', 'b1'])
+        >>> print(use.renamed({"H": "Z"}).equations[0])
+        Z[n,j] = X[n,K] W1[K,j] + b1[j]
+    """
 
     layer: Layer
     equations: tuple[Equation, ...]

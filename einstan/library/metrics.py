@@ -19,7 +19,15 @@ from einstan.language.arguments import blamed_methods, checked
 @blamed_methods()
 @dataclass(frozen=True)
 class Metric:
-    """``compute(*arrays of the tensors) -> float``; ``larger_is_better`` is what early stopping goes by."""
+    """``compute(*arrays of the tensors) -> float``; ``larger_is_better`` is what early stopping goes by.
+
+    Examples:
+        >>> error = es.Metric("error", ("Z", "y"), lambda Z, y: np.abs(Z - y).mean(), larger_is_better=False)
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/|N| (Z[N] - y[N])^2", parameters={"w": "zeros"})
+        >>> data = {"X": np.eye(4), "y": np.ones(4)}
+        >>> es.fit(net, "L", data, validation=data, epochs=2, optimiser=es.SGD(1.0), metrics=[error])["val_error"]
+        [0.5, 0.25]
+    """
 
     name: str
     tensors: tuple[str, ...]
@@ -29,7 +37,13 @@ class Metric:
 
 @checked
 def accuracy(S: str = "S", Y: str = "Y") -> Metric:
-    """The share of rows in which the largest of ``S[n,c]`` is the largest of ``Y[n,c]``."""
+    """The share of rows in which the largest of ``S[n,c]`` is the largest of ``Y[n,c]``.
+
+    Examples:
+        >>> metric = es.accuracy(S="S", Y="Y")
+        >>> metric.compute(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[1, 0], [1, 0]]))
+        0.5
+    """
     return Metric("accuracy", (S, Y), share_of_matches)
 
 

@@ -72,6 +72,15 @@ class Network(Composable):
     - ``program``: the forward pass; ``members``: the uses of layers and the equations that it consists of.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, or a tensor used with two ranks.
+
+    Examples:
+        >>> from einstan.layers import dense, mean_squared_error
+        >>> net = es.Network(dense("Z", X="X", W="W", b="b"), mean_squared_error("L", O="Z", Y="Y"))
+        >>> net.params, net.inputs, net.output, net.has("Z")
+        (('W', 'b'), ('X', 'Y'), 'L', True)
+        >>> print(net.program)
+        Z[n,j] = X[n,K] W[K,j] + b[j]
+        L = 1/(|N| |J|) (Z[N,J] - Y[N,J])^2
     """
 
     @bound
@@ -153,34 +162,76 @@ class Network(Composable):
 
     def replace(self, name: str, member: Any, inputs: Iterable[str] = ()) -> Network:
         """The network with another member in the place of the one that defines ``name``: a layer, a use of one, an
-        equation or its text; see `einstan.library.surgery.replace`."""
+        equation or its text; see `einstan.library.surgery.replace`.
+
+        Examples:
+            >>> from einstan.layers import dense, relu, tanh
+            >>> print((dense >> relu).replace("A", tanh))
+            Z[n,j] = X[n,K] W[K,j] + b[j]
+            A[n,j] = tanh(Z[n,j])
+        """
         return surgery().replace(self, name, member, inputs)
 
     def without(self, *names: str) -> Network:
         """The network without the members that define ``names``: what reads such a tensor reads what that member
-        read; see `einstan.library.surgery.without`."""
+        read; see `einstan.library.surgery.without`.
+
+        Examples:
+            >>> from einstan.layers import dense, relu
+            >>> print((dense >> relu >> "L = A[N,J]^2").without("A"))
+            Z[n,j] = X[n,K] W[K,j] + b[j]
+            L = Z[N,J]^2
+        """
         return surgery().without(self, *names)
 
     def part(self, start: str | Iterable[str] = (), to: str | Iterable[str] | None = None) -> Network:
-        """The sub-network that computes ``to`` from the tensors ``start``; see `einstan.library.surgery.part`."""
+        """The sub-network that computes ``to`` from the tensors ``start``; see `einstan.library.surgery.part`.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "A[n] = relu(Z[n])", "L = A[N]^2")
+            >>> print(net.part("Z", "A"))
+            A[n] = relu(Z[n])
+        """
         return surgery().part(self, start, to)
 
     def renamed(self, names: Mapping[str, str]) -> Network:
-        """The network with other names for tensors, all at once; see `einstan.library.surgery.renamed`."""
+        """The network with other names for tensors, all at once; see `einstan.library.surgery.renamed`.
+
+        Examples:
+            >>> print(es.Network("Z[n] = X[n,K] w[K]").renamed({"w": "v", "Z": "Y"}))
+            Y[n] = X[n,K] v[K]
+        """
         return surgery().renamed(self, names)
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
     def has(self, name: str) -> bool:
-        """Whether an equation defines the tensor."""
+        """Whether an equation defines the tensor.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]").has("Z")
+            True
+        """
         return name in self.program.defined
 
     def backward(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> api.Program:
-        """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise."""
+        """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 (Z[N] - y[N])^2", parameters={"w": "zeros"})
+            >>> print(net.backward("L"))
+            dZ[n] = Z[n] - y[n]
+            dw[k] = X[N,k] dZ[N]
+        """
         return self.program.backward(loss, self.params if wrt is None else wrt, **options)
 
     def partial(self, of: str, wrt: str, **options: Any) -> api.Program:
-        """The total derivative of a tensor with respect to another, through every layer between them."""
+        """The total derivative of a tensor with respect to another, through every layer between them.
+
+        Examples:
+            >>> print(es.Network("Z[n] = X[n,K] w[K]", "A[n] = relu(Z[n])").partial("A", "w"))
+            dA[n]/dw[k] = 1[Z[n] > 0] X[n,k]
+        """
         return self.program.partial(of, wrt, **options)
 
     def jvp(
@@ -190,19 +241,37 @@ class Network(Composable):
         batch: str | None = None,
         **options: Any,
     ) -> api.Program:
-        """A Jacobian-vector product, as equations; along all parameters unless told otherwise (`api.Program.jvp`)."""
+        """A Jacobian-vector product, as equations; along all parameters unless told otherwise (`api.Program.jvp`).
+
+        Examples:
+            >>> print(es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"}).jvp("Z"))
+            tZ[n] = X[n,K] tw[K]
+        """
         return self.program.jvp(of, self.params if directions is None else directions, batch, **options)
 
     def vjp(
         self, of: api.Directions, wrt: str | Iterable[str] | None = None, batch: str | None = None, **options: Any
     ) -> api.Program:
-        """A vector-Jacobian product, as equations; with respect to the parameters unless told otherwise."""
+        """A vector-Jacobian product, as equations; with respect to the parameters unless told otherwise.
+
+        Examples:
+            >>> print(es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"}).vjp("Z"))
+            dw[k] = X[N,k] dZ[N]
+        """
         return self.program.vjp(of, self.params if wrt is None else wrt, batch, **options)
 
     def hvp(
         self, loss: str, directions: api.Directions | None = None, batch: str | None = None, **options: Any
     ) -> api.Program:
-        """A Hessian-vector product of a scalar, as equations; along all parameters unless told otherwise."""
+        """A Hessian-vector product of a scalar, as equations; along all parameters unless told otherwise.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/3 Z[N]^3", parameters={"w": "zeros"})
+            >>> print(net.hvp("L"))
+            tZ[n] = X[n,K] tw[K]
+            tdZ[n] = 2 Z[n] tZ[n]
+            tdw[k] = X[N,k] tdZ[N]
+        """
         return self.program.hvp(loss, self.params if directions is None else directions, batch, **options)
 
     def gauss_newton(
@@ -213,26 +282,58 @@ class Network(Composable):
         batch: str | None = None,
         **options: Any,
     ) -> api.Program:
-        """A Gauss-Newton product ``Jᵀ H J V``, as equations; along all parameters unless told otherwise."""
+        """A Gauss-Newton product ``Jᵀ H J V``, as equations; along all parameters unless told otherwise.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/3 Z[N]^3", parameters={"w": "zeros"})
+            >>> print(net.gauss_newton("L", "Z"))
+            tZ[n] = X[n,K] tw[K]
+            tdZ[n] = 2 Z[n] tZ[n]
+            gw[k] = X[N,k] tdZ[N]
+        """
         return self.program.gauss_newton(
             loss, outputs, self.params if directions is None else directions, batch, **options
         )
 
     def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
         """The derivative with respect to one tensor after another, its deltas kept: see
-        `einstan.library.derivative.Derivative`."""
+        `einstan.library.derivative.Derivative`.
+
+        Examples:
+            >>> print(es.Network("L = 1/3 x[N]^3").derivative("L", "x", "x").equation)
+            dL/dx[n]dx[m] = 2 x[n] δ[n,m]
+        """
         return self.program.derivative(of, *wrt, **options)
 
     def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
-        """``d of / d wrt`` through every layer between them: ``net.jacobian("S", "X")(params, X=X)``."""
+        """``d of / d wrt`` through every layer between them: ``net.jacobian("S", "X")(params, X=X)``.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "A[n] = relu(Z[n])")
+            >>> print(net.jacobian("A", "w").equation)
+            dA[n]/dw[k] = 1[Z[n] > 0] X[n,k]
+        """
         return self.program.jacobian(of, wrt, **options)
 
     def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
-        """``d of / d wrt d wrt2``: ``net.hessian("L", "W")(params, X=X, Y=Y)`` is a factored tensor."""
+        """``d of / d wrt d wrt2``: ``net.hessian("L", "W")(params, X=X, Y=Y)`` is a factored tensor.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2", parameters={"w": "zeros"})
+            >>> net.hessian("L", "w")({"w": np.zeros(2)}, X=np.eye(2)).dense()
+            array([[1., 0.],
+                   [0., 1.]])
+        """
         return self.program.hessian(of, wrt, wrt2, **options)
 
     def per_example(self, loss: str, over: str = "n") -> PerExample:
-        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`."""
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/|N| (Z[N] - y[N])^2", parameters={"w": "zeros"})
+            >>> print(net.per_example("L").equation)
+            eachL[n] = (Z[n] - y[n])^2
+        """
         return self.program.per_example(loss, over)
 
     def to_jax(
@@ -243,7 +344,14 @@ class Network(Composable):
         **options: Any,
     ) -> Function:
         """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
-        `api.Program.to_jax`."""
+        `api.Program.to_jax`.
+
+        Examples:
+            >>> import jax
+            >>> f = es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"}).to_jax()
+            >>> print(f({"w": jax.numpy.array([1.0, 2.0])}, X=jax.numpy.eye(2)))
+            [1. 2.]
+        """
         return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
 
     def to_torch(
@@ -254,7 +362,14 @@ class Network(Composable):
         **options: Any,
     ) -> TorchFunction:
         """Tensors of the network, by default its output, as a function of PyTorch, ``f(params, X=X)``: see
-        `api.Program.to_torch`."""
+        `api.Program.to_torch`.
+
+        Examples:
+            >>> import torch
+            >>> f = es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"}).to_torch()
+            >>> f({"w": torch.tensor([1.0, 2.0])}, X=torch.eye(2))
+            tensor([1., 2.])
+        """
         return self.program.to_torch(self.output if outputs is None else outputs, wrt, double_backward, **options)
 
     def to_torch_module(
@@ -265,7 +380,15 @@ class Network(Composable):
         **options: Any,
     ) -> NetworkModule:
         """The network as an ``nn.Module`` with these first values of its parameters, ``module(X, Y)``: see
-        `einstan.library.torch_module.NetworkModule`, and `to_torch` for the rest."""
+        `einstan.library.torch_module.NetworkModule`, and `to_torch` for the rest.
+
+        Examples:
+            >>> import torch
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"})
+            >>> module = net.to_torch_module({"w": torch.tensor([1.0, 2.0])})
+            >>> [name for name, _ in module.named_parameters()]
+            ['w']
+        """
         function = self.to_torch(outputs, None, double_backward, **options)
         assert function.torch  # or it is said how to install PyTorch
         from einstan.library.torch_module import NetworkModule
@@ -273,11 +396,25 @@ class Network(Composable):
         return NetworkModule(function, self, params)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
-        """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
+        """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2")
+            >>> all(net.derivation("L", "w").check())
+            True
+        """
         return self.program.derivation(of, wrt)
 
     def latex(self, sums: bool = False) -> str:
-        """The equations of the forward pass in LaTeX."""
+        """The equations of the forward pass in LaTeX.
+
+        Examples:
+            >>> print(es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2").latex())
+            \\begin{aligned}
+            Z_{n} &= X_{n,K} w_{K} \\\\
+            L &= \\frac{1}{2} Z_{N}^{2}
+            \\end{aligned}
+        """
         return self.program.latex(sums)
 
     def draw(
@@ -287,14 +424,24 @@ class Network(Composable):
         extents: Mapping[str, Any] | None = None,
         scalars: bool = False,
     ) -> Path:
-        """The computation graph in a file: ``net.draw("net.svg", backward="L")``; see `einstan.library.draw.draw`."""
+        """The computation graph in a file: ``net.draw("net.svg", backward="L")``; see `einstan.library.draw.draw`.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2").draw("net.mmd", backward="L").name
+            'net.mmd'
+        """
         from einstan.library.draw import draw
 
         return draw(self, path, backward, extents, scalars)
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """Contraction paths and costs of the forward pass; `ValueAndGrad.plan` has those of both passes together."""
-        return self.program.plan(sizes, **options)
+        """Contraction paths and costs of the forward pass; `ValueAndGrad.plan` has those of both passes together.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2").plan({"n": 100, "k": 10}).flops
+            2201
+        """
+        return self.program.plan({**self.sizes, **sizes}, **options)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from einstan.library.draw import mimebundle
@@ -314,6 +461,11 @@ class Network(Composable):
 
         ``given``: for any tensor an array or a shape (with None for what is not known), from which extents are learned;
         for a parameter an array is taken as its value, and an initialiser, or its name, replaces its own.
+
+        Examples:
+            >>> net = es.Network("Z[n,j] = X[n,K] W[K,j]", "L = 1/2 (Z[N,J] - Y[N,J])^2", parameters={"W": "he"})
+            >>> net.init(seed=0, X=(100, 3), Y=(100, 2))["W"].shape
+            (3, 2)
         """
         dtype, seed = floating(dtype), whole("seed", seed)
         require_names(given, (*self.params, *self.inputs), "a parameter or an input of the network")
@@ -375,12 +527,26 @@ class Network(Composable):
     # ---- running -----------------------------------------------------------------------------------------------------
 
     def value_and_grad(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> ValueAndGrad:
-        """The scalar and its gradients, as one program; `ValueAndGrad.compile` makes it a function."""
+        """The scalar and its gradients, as one program; `ValueAndGrad.compile` makes it a function.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 (Z[N] - y[N])^2", parameters={"w": "zeros"})
+            >>> step = net.value_and_grad("L").compile()
+            >>> loss, gradients = step({"w": np.zeros(2)}, X=np.eye(2), y=np.ones(2))
+            >>> float(loss), gradients
+            (1.0, {'w': array([-1., -1.])})
+        """
         wanted = (wrt,) if isinstance(wrt, str) else tuple(self.params if wrt is None else wrt)
         return ValueAndGrad(self, loss, wanted, options)
 
     def evaluator(self, *names: str, **options: Any) -> Evaluator:
-        """``f(params, **data) -> {name: array}`` for tensors of the network, compiled."""
+        """``f(params, **data) -> {name: array}`` for tensors of the network, compiled.
+
+        Examples:
+            >>> f = es.Network("Z[n] = X[n,K] w[K]", "A[n] = relu(Z[n])").evaluator("Z", "A")
+            >>> f({"w": np.array([1.0, -2.0])}, X=np.eye(2))
+            {'Z': array([ 1., -2.]), 'A': array([1., 0.])}
+        """
         for name in names:
             if name not in self.program.defined:
                 known = list(map(str, self.program.defined))
@@ -393,7 +559,12 @@ class Network(Composable):
 
     @bound
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
-        """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor."""
+        """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]").evaluate("Z", {"w": np.array([1.0, 2.0])}, X=np.eye(2))
+            array([1., 2.])
+        """
         if type(name) is not str or type(params) is not dict:
             require("name", name, str)
             require("params", params, Mapping[str, Any])
@@ -428,14 +599,33 @@ class Network(Composable):
                 )
 
     def check_assumptions(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Refuse data for which an assumption of the network is not true, as far as the data alone can tell."""
+        """Refuse data for which an assumption of the network is not true, as far as the data alone can tell.
+
+        Examples:
+            >>> from einstan.layers import cross_entropy, softmax
+            >>> (softmax >> cross_entropy).check_assumptions({"Y": np.ones((1, 3))})
+            Traceback (most recent call last):
+                ...
+            einstan.language.errors.DataError: the data breaks an assumption
+              assume sum[C](Y[n,C]) = 1
+                     ^^^^^^^^^^^^^^
+              inferred: at n = 0 the left side is 3 and the right side 1
+                        1 of 1 places are wrong
+              repair:   correct Y, or leave the assumption out: the gradients then hold for any values
+        """
         for assumption in self.program.assumptions:
             check_assumption(assumption, arrays)
 
 
 @blamed_methods()
 class Evaluator(Rebuilt):
-    """``f(params, **data) -> {name: array}`` for tensors of a network, compiled."""
+    """``f(params, **data) -> {name: array}`` for tensors of a network, compiled.
+
+    Examples:
+        >>> f = es.Network("Z[n] = X[n,K] w[K]").evaluator("Z")
+        >>> f({"w": np.ones(2)}, X=np.eye(2))
+        {'Z': array([1., 1.])}
+    """
 
     def __init__(self, network: Network, names: Iterable[str], **options: Any) -> None:
         self.network, self.names, self.options = network, tuple(names), options
@@ -454,7 +644,19 @@ class Evaluator(Rebuilt):
 
 @checked_methods("compile")
 class ValueAndGrad:
-    """A scalar and its gradients: ``program`` is the forward and the backward pass together."""
+    """A scalar and its gradients: ``program`` is the forward and the backward pass together.
+
+    Examples:
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 (Z[N] - y[N])^2", parameters={"w": "zeros"})
+        >>> made = net.value_and_grad("L")
+        >>> print(made.program)
+        Z[n] = X[n,K] w[K]
+        L = 1/2 (Z[N] - y[N])^2
+        dZ[n] = Z[n] - y[n]
+        dw[k] = X[N,k] dZ[N]
+        >>> made.outputs
+        ('L', 'dw')
+    """
 
     def __init__(self, network: Network, loss: str, wrt: tuple[str, ...], options: Mapping[str, Any]) -> None:
         self.network, self.loss, self.wrt = network, loss, wrt
@@ -465,6 +667,7 @@ class ValueAndGrad:
 
     @property
     def outputs(self) -> tuple[str, ...]:
+        """The names of the scalar and of the gradients, ``dW`` that of W."""
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
     def _repr_html_(self) -> str:
@@ -480,6 +683,14 @@ class ValueAndGrad:
 
         The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options
         are those of `einstan.machine.run.compile.compile`.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> sgd, params = es.SGD(0.5), {"x": np.zeros(2)}
+            >>> step = net.value_and_grad("L").compile(update=sgd)
+            >>> loss, params, state = step(params, sgd.init(params), y=np.ones(2))
+            >>> params
+            {'x': array([0.5, 0.5])}
         """
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
@@ -497,7 +708,14 @@ class ValueAndGrad:
         self, shard: Mapping[str, Any], shard_params: Any = None, update: Optimiser | None = None
     ) -> dict[str, Any]:
         """Where every tensor of a step lies on a mesh of devices, gradients and the optimiser's state among them: see
-        `einstan.library.api.Program.specs`."""
+        `einstan.library.api.Program.specs`.
+
+        Examples:
+            >>> import jax
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = Z[N]^2", parameters={"w": "zeros"})
+            >>> tuple(net.value_and_grad("L").specs({"n": "data"})["Z"])
+            ('data',)
+        """
         made = None if update is None else Update(self.program, update, self.wrt)
         program = self._run(False, made)[0]
         found = partition_specs(specs_of(program, None, shard, shard_params, **self._placing(made)))
@@ -519,16 +737,33 @@ class ValueAndGrad:
         self, sizes: Mapping[str, int], check: bool = True, update: Optimiser | None = None, **options: Any
     ) -> Plan:
         """Contraction paths and costs of a step as `compile` makes it, both passes together, as in
-        ``net.value_and_grad("L").plan({"n": 256})``; see `einstan.machine.plan.plan.plan`."""
+        ``net.value_and_grad("L").plan({"n": 256})``; see `einstan.machine.plan.plan.plan`.
+
+        Examples:
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = Z[N]^2", parameters={"w": "zeros"})
+            >>> net.value_and_grad("L").plan({"n": 100, "k": 10}).flops
+            4300
+        """
         from einstan.library.plan import Plan
         from einstan.machine.plan.plan import plan
 
         made = None if update is None else Update(self.program, update, self.wrt)
         program, outputs, _ = self._run(check, made)
+        sizes = {**self.network.sizes, **sizes}
         return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing(made))))
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
-        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, for nominal sizes; it runs on its own."""
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, for nominal sizes; it runs on its own.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 x[N]^2", parameters={"x": "zeros"})
+            >>> code = net.value_and_grad("L").source(target="torch")
+            >>> print(code[code.index("    # L") :])
+                # L = 1/2 x[N]^2
+                t1 = torch.matmul(x, x)
+                L = t1 * (1 / 2)
+                return L, x.clone()
+        """
         program, context = runnable(self.program), self.network.program
         return passing(compile_program, options, program, self.outputs, backend=target, context=context).source()
 

@@ -60,7 +60,14 @@ class Optimiser(Protocol):
 @checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class SGD:
-    """``p ← p - rate g``"""
+    """``p ← p - rate g``
+
+    Examples:
+        >>> sgd, params = es.SGD(0.5), {"w": np.ones(2)}
+        >>> params, state = sgd.update(params, {"w": np.array([1.0, 2.0])}, sgd.init(params))
+        >>> params, int(state["step"]), sgd.rule.equations
+        ({'w': array([0.5, 0. ])}, 1, ('P^(new)[i] = P[i] - rate G[i]',))
+    """
 
     rate: float = 0.1
 
@@ -69,9 +76,11 @@ class SGD:
 
     @property
     def rule(self) -> Rule:
+        """The update as equations."""
         return Rule(("P^(new)[i] = P[i] - rate G[i]",), {}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        """The state before the first update."""
         return {"step": np.array(0)}
 
     @blamed
@@ -79,6 +88,7 @@ class SGD:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
         rate = self.rate * scale
         return {name: p - rate * grads[name] for name, p in params.items()}, {"step": state["step"] + 1}
 
@@ -87,7 +97,14 @@ class SGD:
 @checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class Momentum:
-    """``v ← β v + g``, then ``p ← p - rate v``, or with Nesterov's look ahead ``p ← p - rate (g + β v)``."""
+    """``v ← β v + g``, then ``p ← p - rate v``, or with Nesterov's look ahead ``p ← p - rate (g + β v)``.
+
+    Examples:
+        >>> momentum, params = es.Momentum(0.5, beta=0.9), {"w": np.ones(2)}
+        >>> params, state = momentum.update(params, {"w": np.array([1.0, 2.0])}, momentum.init(params))
+        >>> params, state["v.w"], momentum.rule.equations[0]
+        ({'w': array([0.5, 0. ])}, array([1., 2.]), 'V^(new)[i] = 0.9 V[i] + G[i]')
+    """
 
     rate: float = 0.05
     beta: float = 0.9
@@ -100,12 +117,14 @@ class Momentum:
 
     @property
     def rule(self) -> Rule:
+        """The update as equations."""
         beta = _decimal(self.beta)
         step = f"rate (G[i] + {beta} V^(new)[i])" if self.nesterov else "rate V^(new)[i]"
         equations = (f"V^(new)[i] = {beta} V[i] + G[i]", f"P^(new)[i] = P[i] - {step}")
         return Rule(equations, {"V": "v"}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        """The state before the first update."""
         _refuse_large(params, 1)
         return {"step": np.array(0)} | {f"v.{name}": namespace(p).zeros_like(p) for name, p in params.items()}
 
@@ -114,6 +133,7 @@ class Momentum:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
         rate = self.rate * scale
         new_params, new_state = {}, {"step": state["step"] + 1}
         for name, p in params.items():
@@ -129,7 +149,14 @@ class Momentum:
 @dataclass(frozen=True)
 class Adam:
     """``m ← β₁ m + (1-β₁) g``, ``v ← β₂ v + (1-β₂) g²``, ``p ← p - rate m̂ / (√v̂ + ε)`` with ``m̂ = m / (1-β₁ᵗ)``,
-    ``v̂ = v / (1-β₂ᵗ)`` (Kingma and Ba, 2015)."""
+    ``v̂ = v / (1-β₂ᵗ)`` (Kingma and Ba, 2015).
+
+    Examples:
+        >>> adam, params = es.Adam(0.5), {"w": np.ones(2)}
+        >>> params, state = adam.update(params, {"w": np.array([1.0, 2.0])}, adam.init(params))
+        >>> params["w"].round(6), sorted(state), sorted(adam.rule.states)
+        (array([0.5, 0.5]), ['m.w', 'step', 'v.w'], ['M', 'V'])
+    """
 
     rate: float = 0.001
     beta1: float = 0.9
@@ -144,6 +171,7 @@ class Adam:
 
     @property
     def rule(self) -> Rule:
+        """The update as equations."""
         beta1, beta2, epsilon = _decimal(self.beta1), _decimal(self.beta2), _decimal(self.epsilon)
         equations = (
             f"M^(new)[i] = {beta1} M[i] + {_decimal(1 - self.beta1)} G[i]",
@@ -157,6 +185,7 @@ class Adam:
         return Rule(equations, {"M": "m", "V": "v"}, scalars)
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        """The state before the first update."""
         _refuse_large(params, 2)
         state = {"step": np.array(0)}
         for name, p in params.items():
@@ -169,6 +198,7 @@ class Adam:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
         step = state["step"] + 1
         t = count(state["step"]) + 1
         first, second = 1 - self.beta1**t, 1 - self.beta2**t
@@ -225,7 +255,13 @@ def optimiser(name: str, rate: float) -> Optimiser:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From 1 down to ``floor`` along half a cosine over ``epochs`` epochs."""
+    """From 1 down to ``floor`` along half a cosine over ``epochs`` epochs.
+
+    Examples:
+        >>> from einstan.library.optimisers import Cosine
+        >>> [round(Cosine(11)(epoch), 3) for epoch in (0, 5, 10)]
+        [1.0, 0.5, 0.0]
+    """
 
     epochs: int
     floor: float = 0.0
@@ -241,7 +277,13 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Decay:
-    """Times ``factor`` every ``every`` epochs."""
+    """Times ``factor`` every ``every`` epochs.
+
+    Examples:
+        >>> from einstan.library.optimisers import Decay
+        >>> [Decay(0.5, every=10)(epoch) for epoch in (0, 9, 10, 20)]
+        [1.0, 1.0, 0.5, 0.25]
+    """
 
     factor: float = 0.5
     every: int = 10

@@ -1,6 +1,6 @@
 """A user's own elementwise functions.
 
-es.function("mish(x) = x tanh(softplus(x))")                          for every thread, from here on
+es.function("squareplus(x) = 1/2 (x + sqrt(x^2 + 4))")                for every thread, from here on
 with es.functions("gate(x, y) = sigmoid(x) y"): ...                    in a block of one thread
 es.function("j0(x)", partials=["-j1(x)"], numpy="...")                 only its partials are known
 """
@@ -59,6 +59,11 @@ def function(
 
     Raises `NotationError` for a text that defines no elementwise function, `ProgramError` where the name stands for
     another function already, `ClaimError` for a partial that is not true.
+
+    Examples:
+        >>> halfsine = es.function("halfsine(x) = sin(x / 2)")
+        >>> print(es.parse("y[i] = halfsine(x[i])").partial("x"))
+        dy[i]/dx[p] = 1/2 cos(1/2 x[i]) δ[i,p]
     """
     made = _declared(text, partials, numpy) if partials is not None or numpy is not None else _defined(text)
     if made.name not in BUILTIN:
@@ -68,7 +73,13 @@ def function(
 
 @checked
 def functions(*texts: str) -> AbstractContextManager[None]:
-    """A block in which functions can be called that are defined by others: in this thread (or task) alone."""
+    """A block in which functions can be called that are defined by others: in this thread (or task) alone.
+
+    Examples:
+        >>> with es.functions("cube(x) = x^3"):
+        ...     print(es.parse("y[i] = cube(x[i])").partial("x"))
+        dy[i]/dx[p] = 3 x[i]^2 δ[i,p]
+    """
     found: list[OwnFunction] = []
     for text in texts:
         with within(found):  # one may call those before it

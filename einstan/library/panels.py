@@ -1,8 +1,9 @@
 """What a page shows of a text, panel by panel, as plain data: for a browser that runs this package by itself.
 
->>> found = answer("backward", {"text": "L = 1/2 x[N]^2"})
->>> found["shown"]["equations"]
-[{'text': 'dx[n] = x[n]', 'latex': '\\\\mathrm{dx}_{n} = x_{n}'}]
+Examples:
+    >>> found = answer("backward", {"text": "L = 1/2 x[N]^2"})
+    >>> found["shown"]["equations"]
+    [{'text': 'dx[n] = x[n]', 'latex': '\\\\mathrm{dx}_{n} = x_{n}'}]
 
 Of a text of several parts the first that defines something is shown; every part is checked.  What is wrong in a text is
 part of the answer, with its place in the text, in the words that a person is told everywhere.
@@ -120,7 +121,7 @@ def verdicts(text: str) -> Shown:
     claims, since a chain claims several things."""
     from einstan.library.check import check
 
-    report = check(text)
+    report = check(text, progress=False)
     lines: list[Shown] = []
     marks: dict[int, Shown] = {}
     for line, data in zip(report.lines, report.json()["lines"], strict=True):

@@ -1,10 +1,4 @@
-r"""``es.check_paper(text)``: a paper as it is typed, LaTeX or Markdown, judged formula by formula.
-
->>> print(check_paper(r"$$ L = \frac12 \sum_{i=1}^n x_i^2 $$ $$ \frac{\partial L}{\partial x_j} = x_j $$", "md"))
-   1    defined   L = 1/2 (x[I]^2)
-   1  ✓ proved    dL/dx[j] = x[j]
-1 claim: 1 proved; 2 displays: 2 read, 0 in part, 0 not
-"""
+r"""``es.check_paper(text)``: a paper as it is typed, LaTeX or Markdown, judged formula by formula."""
 
 from __future__ import annotations
 
@@ -35,12 +29,20 @@ def check_paper(
     name: str = "",
     seconds: float | None = None,
     remember: str | PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> Report:
     """Judge the displayed formulas of a paper, in their order.
 
     ``kind`` is ``tex`` or ``md``.  What is defined for the first time is a definition, later formulas are claims, and
     comments ``% einstan: ...`` or ``<!-- einstan: ... -->`` say what the text cannot.  What is not understood is a line
-    of its own, with the reason and what to write.  ``seconds`` and ``remember`` as in `check`.
+    of its own, with the reason and what to write.  ``seconds``, ``remember`` and ``progress`` as in `check`.
+
+    Examples:
+        >>> paper = r"$$ y_i = x_i^2 $$ $$ \\frac{\\partial y_i}{\\partial x_j} = 2 x_i \\delta_{ij} $$"
+        >>> print(es.check_paper(paper, "md"))
+           1    defined   y[i] = x[i]^2
+           1  ✓ proved    dy[i]/dx[j] = 2 x[i] δ[i,j]
+        1 claim: 1 proved; 2 displays: 2 read, 0 in part, 0 not
     """
     if kind not in ("tex", "md"):
         raise ArgumentError(f"kind is tex or md, not {shown(kind)}", repair='kind="tex"')
@@ -51,7 +53,7 @@ def check_paper(
     for item in paper.items:
         if item.code:
             items.setdefault((item.line, item.code), []).append(item)
-    lines = [each for line in judged_lines(paper.lines, seconds, remember) for each in _typed(line, items)]
+    lines = [each for line in judged_lines(paper.lines, seconds, remember, progress) for each in _typed(line, items)]
     lines += [_unread(item, kind) for item in paper.items if item.problem is not None]
     lines += [_left_out(item) for item in paper.items if item.skipped]
     return Report(tuple(sorted(lines, key=lambda line: line.number)), name)

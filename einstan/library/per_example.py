@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.elimination import jacobian
@@ -37,12 +37,26 @@ from einstan.language.term import (
 )
 from einstan.library.derivative import Derivative
 
+if TYPE_CHECKING:
+    from einstan.library import api
+    from einstan.library.evaluated import CompiledGradients
+    from einstan.library.factored import FactoredTensor
+
 
 @checked_methods()
 class PerExample:
     """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
 
     ``over`` is the index of the loss that counts the examples.
+
+    Examples:
+        >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| (Z[N] - y[N])^2").per_example("L")
+        >>> print(each.equation, each.gradient("w").equation, sep="\\n")
+        eachL[n] = (Z[n] - y[n])^2
+        deachL[n]/dw[k] = 2 (Z[n] - y[n]) X[n,k]
+        >>> print(each.norms("w"))
+        squarew[n] = 4 (Z[n] - y[n])^2 X[n,K]^2
+        norm[n] = sqrt(squarew[n])
     """
 
     def __init__(self, base: calculus.Program, loss: str, over: str) -> None:
@@ -60,10 +74,17 @@ class PerExample:
         return passing(Derivative, options, self.program, self.name, (wrt,), context=self.base)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
-        """The gradients with respect to several tensors, computed together in reverse order."""
+        """The gradients with respect to several tensors, computed together in reverse order.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients("w").compile()(X=np.eye(2), w=np.ones(2))["w"].dense()
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         return Gradients(self, (wrt,) if isinstance(wrt, str) else tuple(wrt))
 
-    def norms(self, wrt: str | Iterable[str]) -> Any:
+    def norms(self, wrt: str | Iterable[str]) -> api.Program:
         """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
         together ``norm[n]``, its root."""
         from einstan.library.api import Program
@@ -89,7 +110,18 @@ class PerExample:
 
 @blamed_methods()
 class Gradients:
-    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common."""
+    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common.
+
+    Examples:
+        >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+        >>> gradients = each.gradients(["w"])
+        >>> print(gradients.program)
+        Z[n] = X[n,K] w[K]
+        eachL[n] = Z[n]^2
+        deachL[n]/dw[k] = 2 Z[n] X[n,k]
+        >>> gradients.compile()(X=np.eye(2), w=np.ones(2))
+        {'w': <FactoredTensor [n,k] 2 x 2: nk->nk; 32 bytes, dense 32 bytes>}
+    """
 
     def __init__(self, each: PerExample, wrt: tuple[str, ...]) -> None:
         program = each.program
@@ -104,6 +136,10 @@ class Gradients:
             self.names[tensor] = found.name
         self.program = calculus.Program(dict.fromkeys((*each.program.equations, *made)), program.assumptions)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledGradients: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Any: ...
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
         ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
@@ -115,7 +151,7 @@ class Gradients:
             return Hosted(self.program, self.names, self.base, backend, **options)
         return CompiledGradients(self.program, self.names, self.base, **options)
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
         return self.compile()(arrays, **named)
 
     def __str__(self) -> str:

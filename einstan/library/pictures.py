@@ -29,7 +29,14 @@ def write(graph: Graph, path: str | Path) -> Path:
 
 @checked
 def rendered(graph: Graph, form: str) -> bytes:
-    """A picture of a graph, laid out by Graphviz."""
+    """A picture of a graph, laid out by Graphviz.
+
+    Examples:
+        >>> from einstan.library.draw import graph_of
+        >>> from einstan.library.pictures import rendered
+        >>> rendered(graph_of(es.Program("y[i] = A[i,J] x[J]")), "svg")[:5]
+        b'<?xml'
+    """
     one_of("form", form, ("svg", "png"))
     try:
         from pygraphviz import AGraph

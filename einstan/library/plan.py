@@ -28,10 +28,36 @@ NARROW, WIDE = 5.0, 16.0  # inches
 
 @blamed_methods()
 class Plan(machine.Plan):
-    """A plan that can be drawn."""
+    """A plan that can be drawn.
+
+    Examples:
+        >>> plan = es.parse("y[i] = A[i,J] B[J,K] x[K]").plan({"i": 10, "j": 20, "k": 30})
+        >>> print(plan)
+        result  einsum   call    FLOPs     read    written  scaling  shape  buffer  equation
+        -----------------------------------------------------------------------------------------------------
+        t3      K,JK->J  matvec  1,200  5.04 kB  160 bytes        2  20     m0      y[i] = A[i,J] B[J,K] x[K]
+        y       J,iJ->i  matvec    400  1.76 kB   80 bytes        2  10     m1      y[i] = A[i,J] B[J,K] x[K]
+        -----------------------------------------------------------------------------------------------------
+        FLOPs 1,600 (naive 18,000, separate paths 1,600)   paths by auto
+        largest intermediate 20   peak memory 336 bytes predicted (192 bytes laid out beforehand, inputs 6.64 kB)
+        >>> plan.flops, plan.largest_intermediate, plan.input_memory, plan.peak_memory
+        (1600, 20, 6640, 336)
+        >>> plan.precision, plan.precisions, len(plan.inputs)
+        ('float64', {'A': 'float64', 'B': 'float64', 'x': 'float64'}, 3)
+        >>> [step.call for step in plan.steps], plan.separate_flops, plan.measured_memory
+        (['matvec', 'matvec'], 1600, None)
+        >>> (last,) = plan.kept
+        >>> plan.shape(last), plan.size(plan.graph.dims(last)), plan.bytes(last), plan.buffers.sizes
+        ((10,), 10, 80, (160, 80))
+        >>> len(plan.step_values), len(plan.graph_of_steps().vertices), plan.labels, plan.traffic
+        (2, 5, set(), ())
+        >>> type(plan).of(plan).code is plan.code
+        True
+    """
 
     @classmethod
     def of(cls, made: machine.Plan) -> Plan:
+        """The same plan as one that can be drawn."""
         plan = cls(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
         for known in ("code", "peak_memory"):  # which are the same, and what was measured of the code with them
             if known in vars(made):
@@ -61,10 +87,17 @@ class Plan(machine.Plan):
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,
         ``.dot`` or ``.mmd``.  A box has a step's einsum string or call, its FLOPs and its buffer; an edge has the shape
-        of what is read."""
+        of what is read.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] B[J,K] x[K]").plan({"i": 10, "j": 20, "k": 30})
+            >>> plan.draw("steps.mmd").name
+            'steps.mmd'
+        """
         return write(self.graph_of_steps(), path)
 
     def graph_of_steps(self) -> Graph:
+        """What `draw` draws, as a value."""
         kept = self.kept
         rows = {value: step for value, step in zip(self.step_values, self.steps, strict=True)}
         vertices, edges = [], []
@@ -87,6 +120,7 @@ class Plan(machine.Plan):
 
     @property
     def step_values(self) -> tuple[int, ...]:
+        """The value that each step computes."""
         return tuple(value for value in self.order if self.graph.operations[value].kind not in FREE)
 
     @overload
@@ -95,8 +129,14 @@ class Plan(machine.Plan):
     def plot(self, path: str | Path) -> Path: ...
     def plot(self, path: str | Path | None = None) -> Any:
         """Bars of FLOPs, and of the memory in use, over the steps (needs matplotlib, ``einstan[plot]``): in a file, of
-        which it returns the path, or without one as two axes of matplotlib's."""
-        figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6)
+        which it returns the path, or without one as two axes of matplotlib's.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] B[J,K] x[K]").plan({"i": 10, "j": 20, "k": 30})
+            >>> plan.plot("steps.svg").name
+            'steps.svg'
+        """
+        figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6, path is None)
         above, below = figure.subplots(2, 1, sharex=True)
         places = range(len(self.steps))
         products = dict.fromkeys(("matmul", "tensordot", "batched", "matvec", "dot"), "#3b6ea8")

@@ -1,4 +1,4 @@
-"""A progress bar over epochs on a terminal; plain lines, at most about twenty of them, where there is none."""
+"""The bar over epochs of the command line: on a terminal one line, elsewhere plain lines, at most about twenty."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Column
 
-from einstan.library.callbacks import Callback, described
+from einstan.library.callbacks import Told, described
 from einstan.library.escape import visible
+from einstan.library.live import Live
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from einstan.library.state import State
 
 
-class ProgressBar(Callback):
+class ProgressBar(Told):
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
-        self.bar: Progress | None = None
-        self.task: TaskID | None = None
+        super().__init__(self.console.is_terminal)
         self.first = 0
         self.every = 1
         self.epochs = 0
@@ -33,33 +31,21 @@ class ProgressBar(Callback):
     def on_start(self, state: State, epochs: int) -> None:
         self.first, self.epochs = state.epoch, epochs
         self.every = max(1, math.ceil((epochs - state.epoch) / 20))
-        if not self.console.is_terminal:
-            return
-        self.bar = Progress(
-            MofNCompleteColumn(table_column=Column(no_wrap=True)), BarColumn(bar_width=16),
-            TextColumn("{task.description}", table_column=Column(no_wrap=True), markup=False),
-            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)), TextColumn("left"),
-            console=self.console,
-        )  # fmt: skip
-        self.task = self.bar.add_task("", total=epochs, completed=state.epoch)
-        self.bar.start()
+        self.live = Live(self.console.is_terminal, epochs, state.epoch, self.console, keep=True)
+        self.live.tell("")
 
     def on_epoch_end(self, state: State) -> bool | None:
-        line = described(state.rows[-1])
-        if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=state.epoch, description=line)
-        elif state.epoch == self.first + 1 or state.epoch % self.every == 0 or state.epoch == self.epochs:
+        super().on_epoch_end(state)
+        told = state.epoch == self.first + 1 or state.epoch % self.every == 0 or state.epoch == self.epochs
+        if told and not self.console.is_terminal:
             seconds = sum(row["seconds"] for row in state.rows[self.first :])
             left = seconds / (state.epoch - self.first) * (self.epochs - state.epoch)
             self.console.print(
-                f"epoch {state.epoch:>4}/{self.epochs}  {line}  {seconds:.1f} s, {left:.1f} s left",
+                f"epoch {state.epoch:>4}/{self.epochs}  {described(state.rows[-1])}"
+                f"  {seconds:.1f} s, {left:.1f} s left",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
         return None
-
-    def on_end(self, state: State, reason: str) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
 
 @contextmanager

@@ -12,7 +12,16 @@ from einstan.library.escape import code_in_markdown, in_markdown, link_in_markdo
 
 @checked
 def table(reports: Iterable[Report]) -> str:
-    """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible."""
+    """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible.
+
+    Examples:
+        >>> from einstan.library.report_table import table
+        >>> print(table([es.check("y = x^2\\ndy/dx = 2 x", name="square.ein")]))
+        | text | formulas | definitions | proved | verified | refuted | undecided | not expressible |
+        |---|---|---|---|---|---|---|---|
+        | [square](square.ein) | 2 | 1 | 1 | 0 | 0 | 0 | 0 |
+        | all | 2 | 1 | 1 | 0 | 0 | 0 | 0 |
+    """
     given = list(reports)
     require("reports", given, list[Report])
     lists = (*_unreadable(given), *_refuted(given), *_at_kinks(given), *_verified(given), *_left_out(given))

@@ -43,6 +43,13 @@ class State:
 
     Arrays are replaced, never changed in place, so a copy of the fields is a copy of the run.  ``notes`` is for the
     caller: anything that JSON holds.
+
+    Examples:
+        >>> state = es.State({"w": np.ones(2)}, notes={"what": "begun"})
+        >>> state.save("run.npz")
+        >>> state = es.State.load("run.npz").snapshot()
+        >>> state.params, state.epoch, state.notes, state.page()["notes"]
+        ({'w': array([1., 1.])}, 0, {'what': 'begun'}, {'what': 'begun'})
     """
 
     params: Arrays
@@ -157,7 +164,13 @@ def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
 
 @checked
 def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State) -> None:
-    """Write parameters, or a whole training run, to one ``.npz`` file."""
+    """Write parameters, or a whole training run, to one ``.npz`` file.
+
+    Examples:
+        >>> es.save("params.npz", {"w": np.ones(2)})
+        >>> es.load("params.npz").params
+        {'w': array([1., 1.])}
+    """
     if not isinstance(params, State):
         params = State({name: plain_array(name, array) for name, array in params.items()})
     params.save(path)
@@ -165,7 +178,13 @@ def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State)
 
 @checked
 def load(path: str | os.PathLike[str]) -> State:
-    """Read what `save` wrote; ``load(path).params`` are the parameters."""
+    """Read what `save` wrote; ``load(path).params`` are the parameters.
+
+    Examples:
+        >>> es.save("params.npz", {"w": np.ones(2)})
+        >>> es.load("params.npz").params["w"]
+        array([1., 1.])
+    """
     return State.load(path)
 
 
@@ -176,6 +195,12 @@ class History:
 
     ``history["loss"]`` is one column, NaN for the epochs that have no such entry.  ``params`` are those of the best
     epoch where early stopping was asked for, else the last.
+
+    Examples:
+        >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+        >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, optimiser=es.SGD(0.25))
+        >>> history.epochs, history["loss"], history.params, history.best_epoch, len(history.rows)
+        ([1, 2], [1.0, 0.25], {'w': array([0.75])}, 2, 2)
     """
 
     state: State
@@ -184,14 +209,17 @@ class History:
 
     @property
     def rows(self) -> list[Row]:
+        """One dictionary per epoch."""
         return self.state.rows
 
     @property
     def params(self) -> Arrays:
+        """Parameter name to array."""
         return self.state.best if self.restore_best and self.state.best is not None else self.state.params
 
     @property
     def best_epoch(self) -> int:
+        """The epoch whose parameters these are, counted from 1."""
         return self.state.best_epoch
 
     def __len__(self) -> int:
@@ -213,18 +241,24 @@ class History:
     def plot(self, path: str | os.PathLike[str]) -> Path: ...
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The losses over the epochs (needs matplotlib, ``einstan[plot]``): in a file, of which it returns the path, or
-        without one as axes of matplotlib's."""
+        without one as axes of matplotlib's.
+
+        Examples:
+            >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+            >>> es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2).plot("losses.svg").name
+            'losses.svg'
+        """
         from einstan.library.figures import curves, save_figure
 
         names = [name for name in dict.fromkeys(name for row in self.rows for name in row) if "loss" in name]
         columns = {name.replace("_", " "): self[name] for name in names}
-        axes = curves(self.epochs, columns, "epoch", "loss")
+        axes = curves(self.epochs, columns, "epoch", "loss", path is None)
         return axes if path is None else save_figure(axes.figure, Path(path))
 
     @property
-    def epochs(self) -> list[float]:
+    def epochs(self) -> list[int]:
         """The numbers of the epochs that have a row."""
-        return [row.get("epoch", k + 1) for k, row in enumerate(self.rows)]
+        return [int(row.get("epoch", k + 1)) for k, row in enumerate(self.rows)]
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for row in self.rows for name in row))

@@ -8,7 +8,7 @@ longer than a few dozen calls of NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from einstan.machine.run.spread import Spread
 
 if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad
+    from einstan.library.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 NOTHING: Mapping[str, Any] = {}
@@ -34,6 +35,13 @@ class Step(Rebuilt):
 
     Raises `DataError` for an array that is missing, unknown, or of a wrong rank or dtype, `ExtentError` for one of a
     wrong size, and `DataError` where the data breaks an assumption of the network.
+
+    Examples:
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2", parameters={"w": "zeros"})
+        >>> step = net.value_and_grad("L").compile()
+        >>> loss, gradients = step({"w": np.ones(2)}, X=np.eye(2))
+        >>> float(loss), gradients, step.plan.flops, step.source().splitlines()[0]
+        (1.0, {'w': array([1., 1.])}, 21, 'import numpy as np')
     """
 
     def __init__(
@@ -49,6 +57,12 @@ class Step(Rebuilt):
         if update is not None:
             self._new_state = _packing({name: first + k for k, name in enumerate(update.states)})
 
+    @overload
+    def __call__(self, params: Mapping[str, np.ndarray] = NOTHING, /, **data: Any) -> tuple[float, Arrays]: ...
+    @overload
+    def __call__(
+        self, params: Mapping[str, np.ndarray], state: Mapping[str, Any], scale: float = 1.0, /, **data: Any
+    ) -> tuple[float, Arrays, Arrays]: ...
     def __call__(
         self,
         params: Mapping[str, np.ndarray] = NOTHING,
@@ -114,7 +128,7 @@ class Step(Rebuilt):
         return self.compiled.told(given, data), ordered
 
     @property
-    def plan(self) -> Any:
+    def plan(self) -> Plan:
         """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
         from einstan.library.plan import Plan
 
@@ -122,7 +136,16 @@ class Step(Rebuilt):
 
     def sharding(self, name: str) -> Any:
         """Where a tensor or a part of the optimiser's state lies on the mesh that the step is compiled for: a
-        ``jax.sharding.NamedSharding``."""
+        ``jax.sharding.NamedSharding``.
+
+        Examples:
+            >>> import jax
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = Z[N]^2", parameters={"w": "zeros"})
+            >>> mesh = jax.make_mesh((1,), ("data",))
+            >>> step = net.value_and_grad("L").compile(backend="jax", mesh=mesh, shard={"n": "data"})
+            >>> tuple(step.sharding("X").spec)
+            ('data', None)
+        """
         if not isinstance(self.compiled, Spread):
             raise DataError(
                 "this step is compiled for no mesh of JAX", repair='compile(backend="jax", mesh=mesh, shard=...)'
@@ -133,6 +156,9 @@ class Step(Rebuilt):
     def source(self) -> str:
         """The code of the shapes that came last."""
         return self.compiled.source()
+
+    def _repr_html_(self) -> str:
+        return self.made._repr_html_()
 
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"

@@ -34,6 +34,14 @@ class Function(ForeignFunction):
     ``hessian``.
 
     Raises `DifferentiationError` where a derivative is asked by an array that is not in ``wrt``.
+
+    Examples:
+        >>> import jax
+        >>> f = es.Program("L = 1/2 x[N]^2").to_jax("L", rule="jvp")
+        >>> print(jax.grad(f)(jax.numpy.array([1.0, 2.0])), f.jax is None)
+        [1. 2.] False
+        >>> "einstan" in f.source()
+        False
     """
 
     backend = "jax"
@@ -76,6 +84,7 @@ class Function(ForeignFunction):
 
     @property
     def jax(self) -> Any:
+        """What needs JAX."""
         return self.library
 
     def _refuse_broken(self, arrays: Arrays) -> None:

@@ -39,6 +39,14 @@ class TorchFunction(ForeignFunction):
     to its dtype, or to ``dtype`` where that is given.  With ``double_backward=False`` a second derivative is refused.
 
     Raises `DifferentiationError` where a derivative is asked by a tensor that is not in ``wrt``.
+
+    Examples:
+        >>> import torch
+        >>> f = es.Program("L = 1/2 x[N]^2").to_torch("L")
+        >>> torch.func.grad(f)(torch.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+        >>> "einstan" in f.source()
+        False
     """
 
     backend = "torch"

@@ -21,6 +21,13 @@ class NetworkModule(torch.nn.Module):
     """``module(X, Y)``, in the order of ``module.inputs``, or by name, ``module(X=X, Y=Y)``: outputs of a network.
 
     Parameters have the names of the network in ``named_parameters`` and ``state_dict``.
+
+    Examples:
+        >>> import torch
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", parameters={"w": "zeros"})
+        >>> module = net.to_torch_module({"w": torch.tensor([1.0, 2.0])})
+        >>> module(torch.eye(2)).detach(), module.forward(X=torch.eye(2)).shape, module.extra_repr()
+        (tensor([1., 2.]), torch.Size([2]), 'X -> Z')
     """
 
     def __init__(self, function: TorchFunction, network: Network, params: Mapping[str, Any]) -> None:

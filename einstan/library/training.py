@@ -17,7 +17,7 @@ import numpy as np
 from einstan.language.arguments import ArgumentError, checked, number, passing, require, shown, whole
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.place import at
-from einstan.library.callbacks import Callback, callback
+from einstan.library.callbacks import Callback, Told, callback
 from einstan.library.data import batches, plain_array, require_finite, require_names, require_numbers
 from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
@@ -34,7 +34,16 @@ PAUSE = 1.0  # seconds within an epoch, until callbacks are asked whether they k
 
 
 class TrainingError(EinstanError):
-    """Training that cannot go on.  ``history`` holds the last good parameters."""
+    """Training that cannot go on.  ``history`` holds the last good parameters.
+
+    Examples:
+        >>> net = es.Network("L = 1/|N| (X[N,K] w[K])^2", parameters={"w": "ones"})
+        >>> try:
+        ...     es.fit(net, "L", {"X": np.ones((4, 2))}, optimiser=es.SGD(1e200), epochs=3)
+        ... except es.TrainingError as error:
+        ...     print(error.problem, error.history.params)
+        the loss is inf in epoch 2, batch 1 {'w': array([-4.e+200, -4.e+200])}
+    """
 
     history: History
 
@@ -70,6 +79,7 @@ def fit(
     seed: int = 0,
     resume: State | str | os.PathLike[str] | None = None,
     compile_options: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
 ) -> History:
     """Minimise ``loss`` over the parameters of the network.
 
@@ -81,9 +91,17 @@ def fit(
     - ``patience``: stop when ``monitor`` (the first metric on the validation data, else its loss) has not improved for
       that many epochs, and settle on the parameters of the best one.
     - ``resume``: the `State` of an earlier run, or the file that holds it.
+    - ``progress``: True shows one line on a terminal or in a notebook, False never; None when it takes long.
 
     Returns a `History`.  Raises `DataError` for arrays that cannot be trained on, `TrainingError` when the loss is no
     longer finite (with the last good parameters), `Interrupted` on Ctrl-C (likewise).
+
+    Examples:
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/|N| (Z[N] - y[N])^2", parameters={"w": "zeros"})
+        >>> data = {"X": np.eye(4), "y": np.ones(4)}
+        >>> history = es.fit(net, "L", data, epochs=40, optimiser=es.SGD(1.0))
+        >>> history["loss"][-1] < 1e-20, history.params["w"].round(3)
+        (True, array([1., 1., 1., 1.]))
     """
     if not hasattr(network, "value_and_grad"):
         raise ArgumentError(f"{shown(network)} is not a network", repair="Network(dense(...), ...)")
@@ -107,7 +125,7 @@ def fit(
     cut.keep(map(str, step.compiled.program.inputs))  # what only other tensors of the network read has no use
     evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
     goal = _Goal(monitor, metrics, validation is not None)
-    told = [callback(each) for each in callbacks]
+    told = [*map(callback, callbacks), Told(progress)]
 
     if state.begun > cut.rows:
         raise DataError(

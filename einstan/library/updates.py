@@ -34,6 +34,11 @@ class Rule:
 
     ``states`` has the prefix under which the state holds each capital, ``scalars(t, scale)`` the numbers that change
     from update to update; ``t`` counts them from 1.
+
+    Examples:
+        >>> rule = es.SGD(0.1).rule
+        >>> rule.equations, rule.states, rule.scalars(1, 0.5)
+        (('P^(new)[i] = P[i] - rate G[i]',), {}, {'rate': 0.05})
     """
 
     equations: tuple[str, ...]

@@ -40,6 +40,14 @@ def alternating(
     them; ``step`` is the length of what it moved, and ``gradient`` that over all blocks.  It has converged when
     ``‖g‖ ≤ tol max(1, ‖g₀‖)``; whether that is a minimum of all blocks together is not looked at, since no Hessian of
     all of them is made.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
+
+    Examples:
+        >>> factorise = es.parse("L = (A[I,J] - u[I] v[J])^2")
+        >>> start, data = {"u": np.ones(2), "v": np.ones(2)}, {"A": np.outer([1.0, 2.0], [3.0, 4.0])}
+        >>> found = es.optimize.alternating(factorise, "L", ["u", "v"], start, data)
+        >>> found.converged, np.outer(found.params["u"], found.params["v"]).round(4)
+        (True, array([[3., 4.],
+               [6., 8.]]))
     """
     damping = number("damping", damping, 0, HUGE)
     tol = number("tol", tol, 0, HUGE)

@@ -31,6 +31,17 @@ class Flat(Rebuilt):
     """A scalar of one vector: ``fun(x)``, ``jac(x)``, ``fun_and_jac(x)``, ``hess(x)``, ``hessp(x, v)``.
 
     ``x0`` is where the parameters begin; ``unpack(x)`` gives them by name, ``pack(params)`` the vector again.
+
+    Examples:
+        >>> f = es.optimize.flat(es.parse("L = 1/3 x[N]^3 + y"), "L", {"x": np.ones(2), "y": 5.0})
+        >>> f.x0, f.fun(f.x0), f.jac(f.x0), f.fun_and_jac(f.x0)[0]
+        (array([1., 1., 5.]), 5.666666666666667, array([1., 1., 1.]), 5.666666666666667)
+        >>> f.hess(f.x0)
+        array([[2., 0., 0.],
+               [0., 2., 0.],
+               [0., 0., 0.]])
+        >>> f.hessp(f.x0, np.array([1.0, 2.0, 3.0])), f.unpack(f.x0)
+        (array([2., 4., 0.]), {'x': array([1., 1.]), 'y': array(5.)})
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -65,7 +76,14 @@ class Flat(Rebuilt):
 
 @checked_methods("fun", "jac")
 class FlatSystem:
-    """Several tensors as one vector of another: ``fun(x)`` and its Jacobian ``jac(x)``; the rest as for `Flat`."""
+    """Several tensors as one vector of another: ``fun(x)`` and its Jacobian ``jac(x)``; the rest as for `Flat`.
+
+    Examples:
+        >>> f = es.optimize.flat_system(es.parse("r[i] = x[i]^2"), "r", {"x": np.array([1.0, 2.0])})
+        >>> f.fun(f.x0), f.jac(f.x0)
+        (array([1., 4.]), array([[2., 0.],
+               [0., 4.]]))
+    """
 
     def __init__(
         self,
@@ -118,7 +136,13 @@ def flat(
     *,
     wrt: Iterable[str] | None = None,
 ) -> Flat:
-    """A scalar of a network, a program or an equation as functions of one vector; see `Flat`."""
+    """A scalar of a network, a program or an equation as functions of one vector; see `Flat`.
+
+    Examples:
+        >>> f = es.optimize.flat(es.parse("L = 1/2 (x[N] - a[N])^2"), "L", {"x": np.zeros(2)}, {"a": np.ones(2)})
+        >>> f.fun(f.x0), f.jac(f.x0)
+        (1.0, array([-1., -1.]))
+    """
     return Flat(Objective(source, loss, params, data, wrt))
 
 
@@ -131,7 +155,14 @@ def flat_system(
     *,
     wrt: Iterable[str] | None = None,
 ) -> FlatSystem:
-    """Tensors of a network, a program or an equation as one vector of another; see `FlatSystem`."""
+    """Tensors of a network, a program or an equation as one vector of another; see `FlatSystem`.
+
+    Examples:
+        >>> f = es.optimize.flat_system(es.parse("r[i] = x[i]^2 - a[i]"), "r", {"x": np.ones(2)}, {"a": np.ones(2)})
+        >>> f.fun(f.x0), f.jac(f.x0)
+        (array([0., 0.]), array([[2., 0.],
+               [0., 2.]]))
+    """
     return FlatSystem(source, [equations] if isinstance(equations, str) else list(equations), params, data or {}, wrt)
 
 

@@ -46,6 +46,13 @@ def gauss_newton(
     (``outputs=["Z", "w"]``).  Second derivatives of the model are never looked at, so a point where the gradient
     vanishes counts as converged, be it a minimum or not.  The rest, and what is told and raised, as for
     `einstan.optimize.newton.newton`.
+
+    Examples:
+        >>> curve = es.Program("r[n] = exp(a t[n]) - y[n]\\nL = 1/2 r[N]^2")
+        >>> t = np.linspace(0, 1, 5)
+        >>> found = es.optimize.gauss_newton(curve, "L", "r", {"a": 0.0}, {"t": t, "y": np.exp(2 * t)})
+        >>> found.converged, round(float(found.params["a"]), 6)
+        (True, 2.0)
     """
     damping = number("damping", damping, 0, HUGE)
     tol = number("tol", tol, 0, HUGE)
@@ -72,6 +79,13 @@ def levenberg_marquardt(
 
     A step that does not lower the loss is not taken, and the damping grows; ``damping`` is where it begins, as a share
     of the largest diagonal entry.  ``backtracks`` counts the refused steps.  The rest as for `gauss_newton`.
+
+    Examples:
+        >>> curve = es.Program("r[n] = exp(a t[n]) - y[n]\\nL = 1/2 r[N]^2")
+        >>> t = np.linspace(0, 1, 5)
+        >>> found = es.optimize.levenberg_marquardt(curve, "L", "r", {"a": 0.0}, {"t": t, "y": np.exp(2 * t)})
+        >>> found.converged, round(float(found.params["a"]), 6)
+        (True, 2.0)
     """
     tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)

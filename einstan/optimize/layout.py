@@ -22,7 +22,17 @@ def _floats(name: str, data: object) -> np.ndarray:
 
 @blamed_methods()
 class Layout:
-    """Where every entry of every array stands in the vector: in the order of the names, each array row by row."""
+    """Where every entry of every array stands in the vector: in the order of the names, each array row by row.
+
+    Examples:
+        >>> layout = es.optimize.flat(es.parse("L = x[N]^2 + y"), "L", {"x": np.ones(2), "y": 5.0}).layout
+        >>> layout.pack({"x": np.ones(2), "y": 5.0}), layout.unpack(np.arange(3.0))
+        (array([1., 1., 5.]), {'x': array([0., 1.]), 'y': array(2.)})
+        >>> layout.unpack_rows(np.eye(3))["x"].shape, layout.pack_rows(layout.unpack_rows(np.eye(3))).shape
+        ((3, 2), (3, 3))
+        >>> type(layout).of({"x": np.ones(2)}).shapes
+        {'x': (2,)}
+    """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes = dict(shapes)
@@ -30,6 +40,7 @@ class Layout:
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> Layout:
+        """The layout of arrays like these."""
         return cls({name: np.shape(array) for name, array in arrays.items()})
 
     def pack(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -48,11 +48,17 @@ def newton(
     - ``data``: the arrays of all other inputs; ``wrt``: the parameters that vary, by default all of ``params``;
     - ``tol``: it has converged when ``‖g‖ ≤ tol max(1, ‖g₀‖)``;
     - ``damping``: λ, added to every diagonal entry of the Hessian;
-    - ``progress``: True shows one live line at once, False never; None on a terminal, when the run takes long.
+    - ``progress``: True shows one line on a terminal or in a notebook, False never; None when the run takes long.
 
     Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  What has not
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
     maximum, has not.  Raises `DataError` where the value at the start is not finite.
+
+    Examples:
+        >>> poisson = es.parse("L = sum[N](exp(x[N]) - a[N] x[N])")
+        >>> found = es.optimize.newton(poisson, "L", {"x": np.zeros(2)}, {"a": np.array([1.0, 2.0])})
+        >>> found.converged, found.params["x"].round(6)
+        (True, array([0.      , 0.693147]))
     """
     damping = number("damping", damping, 0, HUGE)
     tol = number("tol", tol, 0, HUGE)

@@ -40,6 +40,12 @@ def newton_cg(
     ``products`` is the most that one iteration may use (by default twice the number of unknowns, at most 250); the
     report counts them.  Where the gradient vanishes, at most twenty more look for negative curvature, and find what is
     not small beside the largest.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
+
+    Examples:
+        >>> poisson = es.parse("L = sum[N](exp(x[N]) - a[N] x[N])")
+        >>> found = es.optimize.newton_cg(poisson, "L", {"x": np.zeros(2)}, {"a": np.array([1.0, 2.0])})
+        >>> found.converged, found.params["x"].round(6)
+        (True, array([0.      , 0.693147]))
     """
     damping = number("damping", damping, 0, HUGE)
     tol = number("tol", tol, 0, HUGE)

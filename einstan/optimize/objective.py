@@ -38,6 +38,16 @@ class Objective:
 
     Raises `DataError` for arrays that are not finite or have other axes than their tensors and names that there are
     not, and where the data break an assumption of the program; `ProgramError` for a loss that is not a scalar.
+
+    Examples:
+        >>> f = es.optimize.Objective(es.parse("L = 1/3 x[N]^3"), "L", {"x": np.array([1.0, 2.0])})
+        >>> f.value({"x": np.ones(2)}), f.value_and_gradient({"x": np.ones(2)})
+        (0.6666666666666666, (0.6666666666666666, {'x': array([1., 1.])}))
+        >>> f.product({"x": np.ones(2)}, {"x": np.array([1.0, 2.0])})
+        {'x': array([2., 4.])}
+        >>> f.products({"x": np.ones(2)}, {"x": np.eye(2)})
+        {'x': array([[2., 0.],
+               [0., 2.]])}
     """
 
     def __init__(
@@ -61,10 +71,12 @@ class Objective:
         return Objective, (self.program, self.loss, self.start, self.data, self.names)
 
     def value(self, params: Mapping[str, np.ndarray]) -> float:
+        """The scalar at these parameters."""
         (value,) = self.function("value", lambda: self.program, (self.loss,))(params)
         return float(value)
 
     def value_and_gradient(self, params: Mapping[str, np.ndarray]) -> tuple[float, Arrays]:
+        """The scalar and its gradient, one array per parameter."""
         names = (self.loss, *(f"d{name}" for name in self.names))
         value, *gradients = self.function("gradient", self._with_gradient, names)(params)
         return float(value), dict(zip(self.names, gradients, strict=True))
@@ -86,7 +98,14 @@ class Objective:
     def gauss_newton_products(
         self, outputs: Sequence[str], params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]
     ) -> Arrays:
-        """The Gauss-Newton matrix times several directions, which stand along the first axis."""
+        """The Gauss-Newton matrix times several directions, which stand along the first axis.
+
+        Examples:
+            >>> curve = es.Program("r[n] = a t[n]\\nL = 1/2 r[N]^2")
+            >>> f = es.optimize.Objective(curve, "L", {"a": 1.0}, {"t": np.ones(3)})
+            >>> f.gauss_newton_products(["r"], {"a": np.array(1.0)}, {"a": np.ones(1)})
+            {'a': array([3.])}
+        """
         names = [f"g{name}" for name in self.names]
 
         def made() -> api.Program:

@@ -1,23 +1,18 @@
-"""What an iteration tells: a row for every step, one line on a terminal while it runs, and the result."""
+"""What an iteration tells: a row for every step, one line while it runs, and the result."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from einstan.language import display
+from einstan.library.live import Live
 from einstan.optimize.layout import Arrays
 
-if TYPE_CHECKING:
-    from rich.status import Status
-
 Row = dict[str, float]
-PATIENCE = 1.0  # seconds before the line appears
 
 
 @dataclass
@@ -31,6 +26,20 @@ class Result:
       indefinite or singular, with the iteration.
 
     Printed, it is a table.
+
+    Examples:
+        >>> found = es.optimize.newton(es.parse("L = exp(x) - x"), "L", {"x": 1.0})
+        >>> print(found)
+        iteration     loss     gradient         step  backtracks  damping
+                0  1.71828      1.71828
+                1  1.07679     0.444668     0.632121           0        0
+                2  1.00184    0.0619216     0.307799           0        0
+                3        1   0.00177077    0.0583109           0        0
+                4        1  1.56411e-06   0.00176764           0        0
+                5        1  1.22322e-12  1.56411e-06           0        0
+        converged: the gradient is 1.2e-12, at most 1.7e-09
+        >>> found.converged, found.iterations, found.loss, [row["iteration"] for row in found.rows]
+        (True, 5, 1.0, [0, 1, 2, 3, 4, 5])
     """
 
     params: Arrays
@@ -58,10 +67,16 @@ class Result:
     def plot(self, path: str | Path) -> Path: ...
     def plot(self, path: str | Path | None = None) -> Any:
         """Loss and gradient over the iterations (needs matplotlib, ``einstan[plot]``): in a file, of which it returns
-        the path, or without one as axes of matplotlib's."""
+        the path, or without one as axes of matplotlib's.
+
+        Examples:
+            >>> found = es.optimize.newton(es.parse("L = exp(x) - x"), "L", {"x": 1.0})
+            >>> found.plot("loss.svg").name
+            'loss.svg'
+        """
         from einstan.library.figures import curves, save_figure
 
-        axes = curves(range(len(self.rows)), self._curves, "iteration")
+        axes = curves(range(len(self.rows)), self._curves, "iteration", shown=path is None)
         return axes if path is None else save_figure(axes.figure, path)
 
     def _repr_html_(self) -> str:
@@ -92,32 +107,18 @@ def _cell(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
-class Report:
-    """The rows of one run, and its line on a terminal.
-
-    ``progress``: True shows the line at once, False never; None shows it on a terminal when the run takes long.
-    """
+class Report(Live):
+    """The rows of one run, and its line on a terminal or in a notebook."""
 
     def __init__(self, progress: bool | None = None) -> None:
+        super().__init__(progress)
         self.rows: list[Row] = []
         self.told: dict[str, list[int]] = {}
-        self.progress = progress
-        self.began = time.monotonic()
-        self.line: Status | None = None
-
-    def __enter__(self) -> Report:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.line is not None:
-            self.line.stop()
 
     def add(self, **values: float) -> None:
         """One iteration."""
         self.rows.append({name.replace("_", " "): value for name, value in values.items()})
-        self._show()
+        self.tell("  ".join(f"{name} {_cell(value)}" for name, value in self.rows[-1].items()))
 
     def note(self, texts: list[str]) -> None:
         """What was done in the iteration that is being made."""
@@ -128,21 +129,6 @@ class Report:
         iterations = max(len(self.rows) - 1, 0)
         notes = [f"{_spans(numbers)}: {text}" for text, numbers in self.told.items()]
         return Result(dict(params), loss, norm, iterations, converged, reason, self.rows, notes)
-
-    def _show(self) -> None:
-        if self.progress is False or (self.progress is None and time.monotonic() - self.began < PATIENCE):
-            return
-        if self.line is None:
-            from rich.console import Console
-
-            console = Console(stderr=True)
-            if not console.is_terminal:
-                self.progress = False
-                return
-            self.line = console.status("")
-            self.line.start()
-        row = self.rows[-1]
-        self.line.update("  ".join(f"{name} {_cell(value)}" for name, value in row.items()))
 
 
 def _spans(numbers: list[int]) -> str:

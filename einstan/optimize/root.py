@@ -45,6 +45,12 @@ def root(
     In the result ``loss`` is ``1/2 ‖F‖²`` and ``gradient_norm`` is ``‖F‖``.
 
     Raises `DataError` for other numbers of equations than of unknowns, and where F is not finite at the start.
+
+    Examples:
+        >>> roots = es.parse("r[i] = x[i]^2 - a[i]")
+        >>> found = es.optimize.root(roots, "r", {"x": np.ones(2)}, {"a": np.array([2.0, 9.0])})
+        >>> found.converged, found.params["x"].round(6)
+        (True, array([1.414214, 3.      ]))
     """
     tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)

@@ -1,6 +1,8 @@
 """A row per layer: hand-written NumPy = reference loops = compiled, forward and backward; declared = derived; central
 differences; second derivatives symmetric.  `tests.layers.rows` has what is written by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -307,3 +309,9 @@ def test_backward_is_generic():
     """No layer is known by name: the same equations under other names give the same backward pass."""
     program = Program([parse("p[a,b] = exp(q[a,b]) / sum[R](exp(q[a,R]))"), parse("u = -1/|A| t[A,B] log(p[A,B])")])
     assert "d" + "q" in {e.name for e in backward(program, "u", ("q",))}
+
+
+def test_type_checkers_know_every_layer():
+    text = Path(layers.__file__).read_text(encoding="utf-8")
+    wanted = [f"    from einstan.layers.{name} import {name} as {name}" for name in layers.__all__]
+    assert [line for line in wanted if line not in text.splitlines()] == [], "add these lines to layers/__init__.py"

@@ -249,3 +249,11 @@ def test_the_plan_of_a_network_and_of_its_gradients():
     measured = both.measure()
     assert both.to_dict()["measured_memory"] == measured
     assert measured >= both.peak_memory > 0
+
+
+def test_a_plan_knows_what_layers_fix():
+    net = Network(dense("H", X="X", W="W1", b="b1", j=8), dense("Z", X="H", W="W2", b="b2", j=3))
+    stated = {"n": 5, "X.1": 2, "H.1": 8, "Z.1": 3}
+    assert net.plan({"n": 5, "X.1": 2}).flops == net.plan({"n": 5, "k": 2}).flops == net.program.plan(stated).flops
+    step = Network(net, "L = Z[N,J]^2").value_and_grad("L")
+    assert step.plan({"n": 5, "X.1": 2}).flops == step.plan(stated).flops

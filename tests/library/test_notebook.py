@@ -36,6 +36,9 @@ SHOWN = {
     "a history": (trained, ["<polyline", ">loss<", "⋮"]),
     "a result": (solved, ["<polyline", "converged: the gradient is"]),
     "gradients": (lambda: NET.value_and_grad("L"), ["L and its gradients with respect to W, b", "<math"]),
+    "a step": (lambda: NET.value_and_grad("L").compile(), ["L and its gradients with respect to W, b", "<math"]),
+    "einsums": (lambda: es.parse("Z[i] = 2 A[i,J] x[J]").einsum, ["iJ,J-&gt;i", "A[i,J], x[J]", ">2<"]),
+    "gradients of an einsum": (lambda: es.einsum("ij,jk->ik").gradients, ["ik,jk-&gt;ij", "dT, B"]),
     "a compiled program": (lambda: RIDGE.compile(), ["L as a function of Y, X, W", "<math"]),
     "a Hessian": (lambda: RIDGE.hessian("L", "W")(X=X, W=np.zeros((3, 2))), ["<rect", "FactoredTensor", "<math"]),
     "a band": (lambda: band(), ["FactoredTensor", "<rect"]),
@@ -70,6 +73,16 @@ def test_what_has_entries_everywhere_has_no_picture():
 
 def test_an_einsum_is_typeset():
     assert es.einsum("ij,jk->ik")._repr_latex_() == es.einsum("ij,jk->ik").equation._repr_latex_()
+
+
+def test_plots_stand_below_the_cell_of_a_notebook(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    monkeypatch.setattr("builtins.get_ipython", lambda: None, raising=False)
+    numbers = pyplot.get_fignums()
+    figure = RIDGE.plan({"n": 8, "j": 2, "k": 3}).plot()[0].get_figure()
+    assert len(pyplot.get_fignums()) == len(numbers) + 1  # and is shown, as whatever pyplot has made
+    pyplot.close(figure)
 
 
 def test_texts_are_escaped():

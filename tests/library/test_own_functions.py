@@ -12,7 +12,9 @@ import pytest
 import einstan as es
 from einstan.language import own
 from einstan.language.errors import EinstanError, NotationError, ProgramError
-from einstan.language.functions import FUNCTIONS
+from einstan.language.functions import BUILTIN, DEFINITIONS, FUNCTIONS
+from einstan.language.node import preorder
+from einstan.language.term import Apply
 from einstan.machine.backends.numpy import OWN
 
 pytestmark = pytest.mark.usefixtures("own_functions_are_gone_afterwards")
@@ -266,4 +268,15 @@ def test_the_code_of_the_page_runs():
     page = Path(__file__).resolve().parents[2] / "docs" / "functions.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, {})
-    assert set(own.visible()) == {"mish", "ash"}
+    assert set(own.visible()) == {"squareplus", "ash"}
+
+
+@pytest.mark.parametrize("text", DEFINITIONS)
+def test_what_the_notation_defines_by_others(text):
+    name, right = text.split("(")[0], text.split(" = ")[1]
+    equation = es.parse(f"y[i] = {name}(x[i])")
+    assert equation is es.parse("y[i] = " + re.sub(r"\bx\b", "x[i]", right))
+    assert {node.function for node in preorder(equation.rhs) if isinstance(node, Apply)} <= BUILTIN
+    x = np.linspace(-4.0, 4.0, 9)
+    np.testing.assert_allclose(equation(x=x), np.asarray(equation.loops(x=x).tolist(), float), rtol=1e-12)
+    assert es.check(f"y = {name}(x)\ny = {right}").ok

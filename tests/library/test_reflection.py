@@ -121,6 +121,28 @@ def test_properties_are_read(walked: walk.Walk) -> None:
     assert not {name: error for name, read in walked.properties.items() if (error := raw(read))}
 
 
+# ---- examples --------------------------------------------------------------------------------------------------------
+
+
+def test_every_public_name_has_a_running_example(walked: walk.Walk) -> None:
+    shown = dict(walked.examples())  # which `tests/test_examples.py` runs
+    assert not [name for name, found in shown.items() if not found]
+    assert {*es.__all__, *es.optimize.__all__, *es.layers.__all__} - {"__version__"} <= shown.keys()
+
+
+def test_what_is_inside_is_on_no_page() -> None:
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    called = set(re.findall(r"(?<!es)\.(\w+)\(", text))
+    assert not [name for name in walk.INSIDE if name.partition(".")[2] in called]
+
+
+def test_a_name_without_an_example_is_seen(walked: walk.Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(es.Network, "fresh", lambda self: self, raising=False)
+    assert [name for name, found in walked.examples() if not found] == ["Network.fresh"]
+
+
 # ---- the walk itself -------------------------------------------------------------------------------------------------
 
 EXTRAS = ("matplotlib", "pygraphviz", "scipy", "JAX", "PyTorch")  # without which some good calls are refused

@@ -7,9 +7,11 @@ knows; a test says which are missing.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from einstan.library.report_table import table
 
 # Whose objects are walked; those of other modules are what the library is made of.
 HELD = ("einstan.library.", "einstan.optimize.", "einstan.machine.run.compiled", "einstan.language.errors")
+SHOWN = (*HELD, "einstan.machine.plan.plan")  # and of what they are made is shown
 # What an object answers besides its public names.
 SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __ror__ __rshift__ __rrshift__ __matmul__
     __rmatmul__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __neg__ __array__ __str__ __repr__
@@ -36,8 +39,9 @@ INSIDE = {
     "FactoredTensor.of_cores", "Function.pulled", "Function.pushed", "Objective.function", "Part.add_to",
     "Part.boxes", "Part.core", "Part.every_size", "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes",
     "Part.steps", "Part.within", "Part.without", "Program.dim", "Program.resolved", "Subscripts.span",
+    "TorchFunction.checks", "TorchFunction.torch",
     *(f"{kind}.{name}" for kind in ("Function", "TorchFunction")
-      for name in ("arranged", "compiled", "level", "once", "rest", "twice", "unannounced")),
+      for name in ("arranged", "compiled", "level", "library", "once", "rest", "twice", "unannounced")),
 }  # fmt: skip
 
 TEXT = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
@@ -205,6 +209,11 @@ def given_by_hand() -> list[Any]:
     ]  # fmt: skip
 
 
+def used(text: str, name: str) -> bool:
+    """Whether a line of an example has ``.name``."""
+    return re.search(rf"^ *(>>>|\.\.\.).*\.{name}\b", text, re.MULTILINE) is not None
+
+
 class Walk:
     """What is public: `places` to call, and `properties` to read."""
 
@@ -270,3 +279,21 @@ class Walk:
         for name, part in getattr(value, "__dict__", {}).items():
             if not name.startswith("_"):
                 self._seen(part)
+
+    def examples(self) -> Iterator[tuple[str, bool]]:
+        """Every public name, and whether an example shows it: in its own docstring, or of what belongs to a class in
+        the docstring of the class."""
+        for name, value in roots().items():
+            if name != "__version__":
+                own = inspect.isclass(value) or inspect.isroutine(value)
+                text = inspect.getdoc(value if own else import_module(f"einstan.layers.{name}"))
+                yield name, ">>>" in (text or "")
+        for kind in self.objects:
+            bases = [cls for cls in kind.__mro__ if cls.__module__.startswith(SHOWN)]
+            texts = "\n".join(inspect.cleandoc(cls.__dict__.get("__doc__") or "") for cls in bases)
+            yield self._title(kind), ">>>" in texts
+            for name in dict.fromkeys(name for cls in bases for name in vars(cls) if not name.startswith("_")):
+                held, title = inspect.getattr_static(kind, name), f"{self._title(kind)}.{name}"
+                called = inspect.isroutine(held) or isinstance(held, classmethod | staticmethod)
+                if title not in INSIDE and (called or isinstance(held, property) or hasattr(held, "func")):
+                    yield title, ">>>" in (inspect.getdoc(getattr(kind, name)) or "") or used(texts, name)

@@ -37,23 +37,18 @@ def test_spans(numbers, text):
     assert reports._spans(numbers) == text
 
 
-def console(monkeypatch, terminal):
+@pytest.mark.parametrize("progress", [None, False])
+def test_no_line_at_once(monkeypatch, progress):
     output = io.StringIO()
-    monkeypatch.setattr("rich.console.Console", lambda stderr: Console(file=output, force_terminal=terminal))
-    return output
-
-
-def test_a_line_on_a_terminal(monkeypatch):
-    output = console(monkeypatch, True)
-    with Report(True) as report:
-        report.add(iteration=7, loss=0.5)
-        report.line.refresh() if hasattr(report.line, "refresh") else None
-    assert "iteration 7  loss 0.5" in output.getvalue()
-
-
-@pytest.mark.parametrize(("progress", "terminal"), [(True, False), (None, True), (False, True)])
-def test_no_line_where_it_is_not_wanted(monkeypatch, progress, terminal):
-    output = console(monkeypatch, terminal)
     with Report(progress) as report:
-        report.add(iteration=0, loss=0.5)
+        report.console = Console(file=output, force_terminal=True)
+        report.add(iteration=7, loss=0.5)
     assert output.getvalue() == ""
+
+
+def test_a_line_on_a_terminal():
+    output = io.StringIO()
+    with Report(True) as report:
+        report.console = Console(file=output, force_terminal=True)
+        report.add(iteration=7, loss=0.5)
+    assert "iteration 7  loss 0.5" in output.getvalue()

@@ -83,6 +83,7 @@ class Plan:
 
     @property
     def inputs(self) -> tuple[Name, ...]:
+        """The names of the tensors that a call is given."""
         return tuple(self.program.inputs) if self.given is None else self.given
 
     @property
@@ -93,6 +94,7 @@ class Plan:
 
     @property
     def precision(self) -> str:
+        """The dtype in which it is computed."""
         return f"float{8 * self.itemsize}"
 
     @cached_property
@@ -107,6 +109,7 @@ class Plan:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
+        """The rows of the table: what is called, in order."""
         return tuple(self._step(value) for value in self.order if self.graph.operations[value].kind not in FREE)
 
     @cached_property
@@ -116,6 +119,7 @@ class Plan:
 
     @property
     def flops(self) -> int:
+        """Floating-point operations of a call, a product that is added up counted as two."""
         return total_flops(self.graph, self.order, self.extents.known)
 
     @cached_property
@@ -153,20 +157,35 @@ class Plan:
         return set(roots(self.tensors, self.outputs))
 
     def size(self, dims: Iterable[str]) -> int:
+        """Entries of an array with these dimensions."""
         return math.prod(self.extents.known[dim] for dim in dims)
 
     def shape(self, value: int) -> tuple[int, ...]:
+        """The shape of a value."""
         return tuple(self.extents.known[dim] for dim in self.graph.dims(value))
 
     def bytes(self, value: int) -> int:
+        """Bytes of a value."""
         return bytes_of(self.graph, value, self.extents.known, self.itemsize)
 
     def to_dict(self) -> dict[str, Any]:
-        """The table and the totals as plain data."""
+        """The table and the totals as plain data.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 10, "j": 20})
+            >>> plan.to_dict()["flops"], plan.to_dict()["steps"][0]["call"]
+            (400, 'matvec')
+        """
         return as_data(self)
 
     def to_json(self, indent: int | None = 1) -> str:
-        """The same as JSON."""
+        """The same as JSON.
+
+        Examples:
+            >>> import json
+            >>> json.loads(es.parse("y[i] = A[i,J] x[J]").plan({"i": 10, "j": 20}).to_json())["flops"]
+            400
+        """
         return as_json(self, indent)
 
     def __str__(self) -> str:
@@ -179,7 +198,13 @@ class Plan:
 
     def measure(self, arrays: Mapping[Any, Any] | None = None) -> int:
         """Call the plan's code on arrays, or on arrays of ones, and return the bytes that it held at its peak; the
-        table shows them beside those that were predicted."""
+        table shows them beside those that were predicted.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] B[J,K] x[K]").plan({"i": 10, "j": 20, "k": 30})
+            >>> plan.measured_memory is None, plan.measure() == plan.measured_memory
+            (True, True)
+        """
         self.code.measured = measured(self, arrays)
         return self.code.measured
 

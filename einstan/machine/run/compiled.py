@@ -104,6 +104,13 @@ class Compiled(Rebuilt):
 
     Threads may call it at one time; with ``reuse_buffers`` each has memory of its own.  It can be copied, pickled and
     sent to other processes, as its program and its settings: what receives it makes the same code, at its first call.
+
+    Examples:
+        >>> f = es.parse("y[i] = A[i,J] x[J]").compile()
+        >>> f(A=np.eye(2), x=[1.0, 2.0])
+        {'y': array([1., 2.])}
+        >>> f.plan.flops, f.labels
+        (8, set())
     """
 
     slices = True  # whether what does not fit may be computed block by block
@@ -411,7 +418,7 @@ class Compiled(Rebuilt):
             code = partial(_open_code, precisions, function, precision, given)
         else:
             code = partial(_laid_out, fast and native, self.reuse_buffers, precisions, function, precision)
-        flat = self.careful_flat if careful else self.flat
+        flat = self._careful_flat if careful else self.flat
         made = self._planned(extents, precisions, code, general, flat)
         if general and key is not None:  # code for one size finds out while it is written
             refuse_outside(made.graph, extents.known)
@@ -438,7 +445,7 @@ class Compiled(Rebuilt):
         return infer(self.program, shapes, more, nominal, self.flat.wanted)
 
     @cached_property
-    def careful_flat(self) -> Flat:
+    def _careful_flat(self) -> Flat:
         """The operations, of which nothing is presumed to be finite."""
         return flatten(self.program, self.outputs, careful=True)
 
@@ -522,6 +529,13 @@ class Compiled(Rebuilt):
         Without sizes it is that of the latest call, for arrays of its shapes and dtypes; before the first call it takes
         arrays of all sizes, but for those that were given.  It does not look at what memory is free, as a call does:
         what does not fit is NumPy's MemoryError.
+
+        Examples:
+            >>> code = es.parse("y[i] = A[i,J] x[J]").compile().source({"i": 2, "j": 3})
+            >>> print(code[code.index("    # y") :])
+                # y[i] = A[i,J] x[J]
+                y = np.dot(x, A.T)
+                return y,
         """
         shown = self._shown
         latest = shown._latest
