@@ -6,7 +6,9 @@ is a command, and what follows that is its output, in which ``...`` stands for a
 """
 
 import contextlib
+import importlib
 import importlib.util
+import inspect
 import io
 import re
 import shlex
@@ -147,3 +149,11 @@ def test_every_public_name_is_in_the_reference() -> None:
             value = getattr(module, name)
             homes = {f"{module.__name__}.{name}", f"{getattr(value, '__module__', '')}.{name}"}
             assert homes & named or name == "__version__", f"docs/reference has no ::: {min(homes)}"
+
+
+def test_what_is_in_the_reference_has_an_example() -> None:
+    for path in sorted((ROOT / "docs" / "reference").glob("*.md")):
+        for name in re.findall(r"^::: ([\w.]+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            module, _, last = name.rpartition(".")
+            value = getattr(importlib.import_module(module), last)
+            assert ">>>" in (inspect.getdoc(value) or ""), f"{name} has no example"

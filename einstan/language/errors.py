@@ -96,20 +96,64 @@ def _restore(
 
 
 class NotationError(EinstanError):
-    """The text is not an equation: unbalanced brackets, an unknown character, ``a / b c``."""
+    """The text is not an equation: unbalanced brackets, an unknown character, ``a / b c``.
+
+    Examples:
+        >>> try:
+        ...     es.parse("y[i] = x[i")
+        ... except es.EinstanError as error:
+        ...     print(error)
+        the bracket [ is not closed
+          y[i] = x[i
+                  ^
+          repair:   y[i] = x[i]
+    """
 
 
 class ScopeError(EinstanError):
-    """An index or tensor is used in a way that its equation does not allow."""
+    """An index or tensor is used in a way that its equation does not allow.
+
+    Examples:
+        >>> try:
+        ...     es.parse("y[i] = x[i] sum[I](v[I] sum[I](u[I]))")
+        ... except es.EinstanError as error:
+        ...     print(error)
+        the index I is bound again inside its own scope
+          y[i] = x[i] sum[I](v[I] sum[I](u[I]))
+                                      ^
+          repair:   y[i] = x[i] sum[I](v[I] sum[I2](u[I2]))
+    """
 
 
 class ProgramError(EinstanError):
-    """Equations that do not fit together: a tensor defined twice, a cycle, an undefined tensor."""
+    """Equations that do not fit together: a tensor defined twice, a cycle, an undefined tensor.
+
+    Examples:
+        >>> try:
+        ...     es.Program("a = 2 b\\nb = 3 a")
+        ... except es.EinstanError as error:
+        ...     print(error)
+        the equations form a cycle: a reads b reads a
+          a = 2 b
+                ^
+          inferred: b = 3 a
+          repair:   give the result another name than the tensor it is computed from
+    """
 
 
 class MissingError(ProgramError, KeyError):
     """A tensor that a program does not define, or a column that a history has not, where it is asked for by
-    ``program[name]``."""
+    ``program[name]``.
+
+    Examples:
+        >>> try:
+        ...     es.Program("y[i] = 2 x[i]")["z"]
+        ... except es.EinstanError as error:
+        ...     print(error)
+        no equation defines z
+          inferred: defined are y
+          repair:   name one of these
+    """
 
 
 class DifferentiationError(EinstanError):
@@ -127,15 +171,55 @@ class DifferentiationError(EinstanError):
 
 
 class ClaimError(EinstanError):
-    """A declared partial or a claim that is not true."""
+    """A declared partial or a claim that is not true.
+
+    Examples:
+        >>> try:
+        ...     es.Layer("y[i] = x[i]^2", partials=["dy[i]/dx[p] = 3 x[i] δ[i,p]"])
+        ... except es.EinstanError as error:
+        ...     print(error)
+        this is not the derivative
+          dy[i]/dx[p] = 3 x[i] δ[i,p]
+                        ^^^^^^^^^^^^^
+          inferred: derived:  dy[i]/dx[p] = 2 x[i] δ[i,p]
+                    derived minus declared:  -δ[i,p] x[i]
+                    for example, with x = [1]
+                    at i = 0, p = 0: derived 2, declared 3
+          repair:   declare the derived partial, or leave it out
+    """
 
 
 class ExtentError(EinstanError):
-    """Sizes that disagree, or that cannot be inferred."""
+    """Sizes that disagree, or that cannot be inferred.
+
+    Examples:
+        >>> try:
+        ...     es.parse("y = a[I] b[I]")(a=[1.0, 2.0], b=[1.0, 2.0, 3.0])
+        ... except es.EinstanError as error:
+        ...     print(error)
+        I has two sizes: 2 from a.0 and 3 from b.0
+          y = a[I] b[I]
+                   ^^^^
+          inferred: I runs over a.0 and b.0
+          repair:   give arrays of which these axes have one size
+    """
 
 
 class DataError(EinstanError):
-    """Arrays that cannot be used: wrong rank or dtype, missing, not finite, too large."""
+    """Arrays that cannot be used: wrong rank or dtype, missing, not finite, too large.
+
+    Examples:
+        >>> try:
+        ...     es.parse("y[n] = E[T[n]]")(E=[1.0, 2.0], T=[0, 5])
+        ... except es.EinstanError as error:
+        ...     print(error)
+        E[T[n]] reads outside E: slot 0 is 5, but E.0 has size 2
+          y[n] = E[T[n]]
+                 ^^^^^^^
+          inferred: T[n] is 5, and E.0 has the positions 0 to 1
+          repair:   give T with positions that E has
+                    say that E is zero outside: y[n] = 1[0 <= T[n] < |E.0|] E[T[n]]
+    """
 
 
 def too_deep(text: str, span: Span, levels: int) -> NotationError:

@@ -14,7 +14,13 @@ STEPS = 400_000  # for one step
 
 
 class Derivations(derivation.Derivations):
-    """Those of all tensors on the way to a derivative."""
+    """Those of all tensors on the way to a derivative.
+
+    Examples:
+        >>> steps = es.parse("y[i] = x[i]^2").derivation("x")
+        >>> len(steps), all(proof.proved for proof in steps.check())
+        (1, True)
+    """
 
     __slots__ = ()
 

@@ -109,6 +109,11 @@ def along(
     zeros), ``"same"`` (``ceil(n / s)`` positions, the window centred: ``d (k - 1) // 2`` zeros before), ``"full"``
     (every overlap: ``d (k - 1)`` zeros on both sides), or numbers of zeros, for each axis one or a pair (before,
     after).  Raises `ProgramError` for anything else.
+
+    Examples:
+        >>> (axis,) = along(1, stride=2, dilation=1, padding="same", kernel=3)
+        >>> axis.slot("i", "R", "|R|"), axis.positions("|x.0|", "|R|")
+        ('2i+R-1', 'floor((|x.0|+1) / 2)')
     """
     strides = each("stride", stride, axes)
     dilations = each("dilation", dilation, axes)
