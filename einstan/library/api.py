@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
@@ -267,7 +267,7 @@ class Equation(term.Equation, Composable):
 
 @checked_methods()
 class Program(calculus.Program):
-    """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
+    """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``, ``Program([..., ...])``.
 
     The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
     are claims, which `es.check` judges, and no part of the program.  A backward pass is a program too; it reads forward
@@ -287,11 +287,13 @@ class Program(calculus.Program):
         dw[k] = X[N,k] dZ[N]
         >>> [str(e.name) for e in backward.whole], [str(e.name) for e in backward.known]
         (['Z', 'dZ', 'dw'], ['Z', 'L', 'dZ', 'dw'])
+        >>> len(es.Program(["Z[n] = X[n,K] w[K]", es.parse("L = Z[N]^2")]).equations)
+        2
     """
 
     def __init__(
         self,
-        equations: str | Iterable[term.Equation],
+        equations: str | Iterable[term.Equation | str],
         assumptions: Iterable[Assumption] = (),
         forward: calculus.Program | None = None,
         letters: Iterable[str] = (),
@@ -300,12 +302,14 @@ class Program(calculus.Program):
         of: Iterable[Name] = (),
     ) -> None:
         document = None
+        equations = equations if isinstance(equations, str) else tuple(equations)
+        if not isinstance(equations, str) and any(isinstance(each, str) for each in equations):
+            equations = "\n".join(map(str, equations))
         if isinstance(equations, str):
             document = parse_document(dedent(equations).strip(), gradients=True)
             equations, assumptions = _defining(document), (*document.assumptions, *assumptions)
-        equations = tuple(equations)
         require("equations", equations, tuple[term.Equation, ...])
-        super().__init__(equations, assumptions)
+        super().__init__(cast(tuple[term.Equation, ...], equations), assumptions)
         passes: dict[Name, dict[str, term.Equation]] = {}
         for statement in collisions(document) if document is not None else ():
             if not is_gradient(self, str(statement.content.name), passes):  # type: ignore[union-attr]
