@@ -238,6 +238,16 @@ def entries_of(expr: Expr, labels: bool = False) -> Brackets:
     return tuple(factor for factor in found if factor not in inner)
 
 
+def read_at_labels(expr: Expr) -> Brackets:
+    """Of a sum over labels ``δ[T[I],p]`` that there is such an I."""
+    terms = expr.terms if isinstance(expr, Add) else (expr,)
+    known = [entries_of(term) for term in terms]
+    found = [entries_of(term, labels=True) for term in terms]
+    return either(
+        [[b for b in own if isinstance(b, Iverson) and b not in plain] for own, plain in zip(found, known, strict=True)]
+    )
+
+
 def beside_sums(expr: Expr) -> Expr:
     """What the sums in a product are zero without, said beside them: what they are multiplied with may be infinite."""
     if isinstance(expr, Add):

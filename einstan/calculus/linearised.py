@@ -13,7 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import Brackets, beside_sums, brackets_of, entries_of, kinks_of, written_brackets
+from einstan.calculus.carried import (
+    Brackets,
+    beside_sums,
+    brackets_of,
+    entries_of,
+    kinks_of,
+    read_at_labels,
+    written_brackets,
+)
 from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
 from einstan.calculus.hidden import behind_brackets
@@ -192,6 +200,7 @@ class Linearised:
                 outside = [*self._brackets(core)]
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
                 outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
+                outside += read_at_labels(core) if self.poles else ()
                 each = replace(each, core=simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)

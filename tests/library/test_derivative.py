@@ -152,6 +152,9 @@ def test_brackets_stay_beside_what_they_guard():
     np.testing.assert_equal(value @ np.ones((2, 2)), [[0, 0], [2, 2]])
     program = es.Program("v[i,j] = 1 / (1 + ((x[i] - x[j])^2)^b)\nL = sum[I,J](1[I < J] v[I,J])")
     assert np.isfinite(program.hessian("L", "x")(x=np.array([1.0, 2.0, 4.0]), b=0.75).dense()).all()
+    program = es.Program("Z[i] = 1 / W[i]\nL = sum[N](sin(Z[T[N]]))")  # W[0] is read by no label
+    found = program.derivative("L", "W")(W=np.array([0.0, 2.0]), T=np.array([1, 1])).dense()
+    np.testing.assert_allclose(found, [0, -np.cos(0.5) / 2])
     Z = np.array([[0.1, 0.4], [np.nan, np.nan]])
     for text in ("l[t] = logsumexp[V](Z[t,V])", "P[t,v] = softmax[v](Z[t,v])\nl[t] = sum[V](P[t,V]^2)"):
         hessian = es.Program(f"{text}\nL = sum[T](1[m[T] > 0] l[T])").hessian("L", "Z")

@@ -128,11 +128,13 @@ def test_exact_numbers_that_do_not_exist_are_hidden_too(text, data, expected):
         ("r[i] = 1 / c[i]\nL = sum[I](r[I] sum[J](1[C[I,J] > 2] A[I,J]))", nan),
         ("m[i] = sum[J](1[J < i] A[i,J]) / sum[K](1[K < i]) where |K| = |A.1|", [nan, 4]),
         ("m[i] = sum[J](1[J < i] A[i,J]) / (i + 0)", [nan, 4]),
+        ("L = sum[I](e[I]^2) / sum[I](e[I] e[I] e[I])", nan),  # a sum of nothing
+        ("y[i] = sum[J](F[i,J] F[i,J]) / sum[J](F[i,J])", [nan, nan]),
     ],
 )
 def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
     program = Program(text)
-    data = {"A": A, "C": C, "c": np.array([1.0, 0])}
+    data = {"A": A, "C": C, "c": np.array([1.0, 0]), "e": np.zeros(0), "F": np.zeros((2, 0))}
     data = {name: data[name] for name in map(str, program.inputs)}
     last = list(program.defined)[-1]
     for options in OPTIONS:

@@ -386,6 +386,30 @@ def test_what_is_no_number_is_not_positive(backend):
     equal(made({name: TENSORS[backend](array) for name, array in arrays.items()})["y"], np.array([0.0, 2, 0, 3, 0]))
 
 
+@pytest.mark.parametrize("backend", list(TENSORS))
+@pytest.mark.parametrize(
+    ("x", "z", "said"),
+    [
+        (np.array([200, 100], np.uint8), np.array([100.0, 200.0]), "x has dtype"),
+        (np.array([1.0, 2.0]), np.array([1.0]), r"z has 1 entries along axis 0, and \|n\| is 2"),
+        (np.array([1.0, 2.0]), np.array([[1.0], [2.0]]), r"z has the shape \(2, 1\), but 1 axes are read"),
+    ],
+)
+def test_code_by_itself_refuses_what_it_was_not_made_for(backend, x, z, said):
+    space = {}
+    exec(es.Program("y[n] = x[n] - z[n]").source(target=backend), space)
+    make = torch.as_tensor if backend == "torch" else jnp.asarray
+    with pytest.raises(ValueError, match=said):
+        space["step"](make(x), make(z))
+
+
+def test_labels_of_8_bits_are_no_mask():
+    space = {}
+    exec(es.parse("y[n] = E[T[n]]").source(target="torch"), space)
+    (found,) = space["step"](torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2, 0, 1], dtype=torch.uint8))
+    assert found.tolist() == [3.0, 1.0, 2.0]
+
+
 def test_labels_outside():
     entries = np.arange(12.0).reshape(6, 2)
     made, traced = GATHER.compile(backend="torch"), jax.jit(GATHER.compile(backend="jax"))

@@ -14,6 +14,21 @@ Array = Any
 Ints = tuple[int, ...]
 
 
+def fits(x: Array, name: str, shape: tuple[str | int, ...], sizes: dict[str, int], kinds: str) -> None:
+    """Refuses an array that this code was not made for; a letter is any size, but one size for all that have it."""
+    have = tuple(getattr(x, "shape", ()))
+    if len(have) != len(shape):
+        raise ValueError(f"{name} has the shape {have}, but {len(shape)} axes are read: {shape}")
+    for axis, (size, want) in enumerate(zip(have, shape, strict=True)):
+        known = want if isinstance(want, int) else sizes.setdefault(want, size)
+        if size != known:
+            raise ValueError(f"{name} has {size} entries along axis {axis}, and |{want}| is {known}")
+    if hasattr(x, "dtype"):
+        kind = "f" if jnp.issubdtype(x.dtype, jnp.floating) else "b" if x.dtype == bool else "i"
+        if kind not in kinds:
+            raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kinds}")
+
+
 def log_of_mask(mask: Array, like: Array) -> Array:
     """0 where the mask holds, minus infinity elsewhere."""
     return jnp.where(mask, jnp.zeros_like(like), jnp.full_like(like, -jnp.inf))

@@ -133,12 +133,28 @@ def found(mask: Tensor) -> bool:
         return False
 
 
+def fits(x: Tensor, name: str, shape: tuple[str | int, ...], sizes: dict[str, int], kinds: str) -> None:
+    """Refuses a tensor that this code was not made for; a letter is any size, but one size for all that have it."""
+    have = tuple(getattr(x, "shape", ()))
+    if len(have) != len(shape):
+        raise ValueError(f"{name} has the shape {have}, but {len(shape)} axes are read: {shape}")
+    for axis, (size, want) in enumerate(zip(have, shape, strict=True)):
+        known = want if isinstance(want, int) else sizes.setdefault(want, size)
+        if size != known:
+            raise ValueError(f"{name} has {size} entries along axis {axis}, and |{want}| is {known}")
+    if isinstance(x, torch.Tensor):
+        kind = "f" if x.is_floating_point() else "b" if x.dtype == torch.bool else "i"
+        if kind not in kinds:
+            raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kinds}")
+
+
 def inside(index: Tensor | int, size: int, where: str) -> Tensor | int:
     """The positions, if none of them is outside; where that is not looked at, a negative one is beyond the end too."""
     if isinstance(index, int):  # V[0,T[n]]: a number among arrays
         if not 0 <= index < size:
             raise IndexError(f"{where} is {index}, but the size is {size}")
         return index
+    index = index.to(torch.int64)  # of 8 bits they would be a mask
     wrong = (index < 0) | (index >= size)
     if found(wrong):
         first = index[wrong].flatten()[0]

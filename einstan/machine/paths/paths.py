@@ -28,6 +28,7 @@ NAMES = ("auto", "best", "exact", "optimal", "branch-all", "branch-2", "branch-1
 TRIALS = 32  # that "cotengra" makes, as many as opt_einsum's random-greedy
 RANDOM = 200  # above so many operands random trials take longer than they gain
 
+NONE = 1 << 20  # what is empty is taken for long, and so summed before anything is multiplied with it: 0 / 0 is not 0
 PATHS_KEPT = 4096
 _paths: OrderedDict[Any, Steps] = OrderedDict()
 
@@ -40,7 +41,7 @@ def contraction_steps(
     if key in _paths:
         _paths.move_to_end(key)
         return _paths[key]
-    sizes = {x: n for own, shape in zip(labels, shapes, strict=True) for x, n in zip(own, shape, strict=True)}
+    sizes = {x: n or NONE for own, shape in zip(labels, shapes, strict=True) for x, n in zip(own, shape, strict=True)}
     shape = Shape(tuple(map(frozenset, labels)), frozenset(out), sizes)
     found = merged(shape, automatic) if optimize == "auto" else search(shape, optimize)
     if key is not None:

@@ -260,11 +260,13 @@ class Hosted(Compiled):
         return made._nominal(self.sizes).source
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The code as text; without sizes that of the latest call, else for tensors of all sizes but those given."""
+        """The code as text; without sizes that of the latest call, else for tensors of all sizes but those given.
+
+        It runs on its own, and refuses tensors that it was not made for."""
         latest = self._shown._latest
         if sizes is None and latest is not None:
-            return str(latest.source.text)
-        return str(self._nominal({**self.sizes, **(sizes or {})}).source.text)
+            return str(latest.source.exported())
+        return str(self._nominal({**self.sizes, **(sizes or {})}).source.exported())
 
 
 class Traced(Shown):

@@ -22,7 +22,7 @@ from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result,
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
-from einstan.machine.sizes.spelling import bracketed
+from einstan.machine.sizes.spelling import bracketed, plain_text
 from einstan.machine.targets import jax, torch
 from einstan.machine.targets.source import Source
 from einstan.machine.targets.spell import INFIX, Speller
@@ -152,12 +152,26 @@ class Traced(Speller):
         if isinstance(self.sizes, Asked):  # sizes are numbers of Python, of which NumPy's functions are taken
             helpers += [f"{helper_source(name)}\n\n" for name in self.sizes.helpers if name in HELPERS or name in OWN]
         text = "\n".join(["", "", *helpers, *self.signature(), *body]) + "\n"
-        head = (line for line in self.library.head if is_used(line.split()[-1], text))
-        text = "\n".join([*head, text])
+        fits, checks = self.target.helpers["fits"], self.checks()
+        used = f"{text}{fits}" if checks else text
+        text = "\n".join([*(line for line in self.library.head if is_used(line.split()[-1], used)), text])
         return Source(
             text, self.function, tuple(self.schedule.names), self.plan.outputs,
-            any_size=not self.sizes.known, signature=tuple(self.signature()),
+            any_size=not self.sizes.known, signature=tuple(self.signature()), checks=tuple(checks), fits=fits,
         )  # fmt: skip
+
+    def checks(self) -> list[str]:
+        """Lines that refuse tensors of other shapes than those of the code, and integers where reals are meant."""
+        if isinstance(self.sizes, Asked):
+            shapes = self.sizes.checked()
+        else:
+            values = {name: self.plan.tensors[name].value for name in self.schedule.names}
+            shapes = {n: repr(() if v is None else self.plan.shape(v)) for n, v in values.items()}
+        found = []
+        for name, shape in shapes.items():
+            kinds = "i" if name in self.plan.index_tensors else "fib" if name in self.plan.labels else "f"
+            found.append(f"fits({self.schedule.names[name]}, {plain_text(str(name))}, {shape}, sizes, {kinds!r})")
+        return ["sizes = {}", *found] if found else []
 
     def begin(self, results: str) -> list[str]:
         """The dtype and the device of what is made, where something is: those of the floats that are given; what is

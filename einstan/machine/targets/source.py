@@ -27,6 +27,7 @@ class Source:
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
     signature: tuple[str, ...] = ()  # the lines that begin the function
     checks: tuple[str, ...] = ()  # lines that refuse arrays which the code was not made for
+    fits: str = ""  # the function that they call, where it is not NumPy's
 
     @property
     def names(self) -> dict[Name, str]:
@@ -43,7 +44,7 @@ class Source:
         behind = at + len(self.signature)
         lines[behind:behind] = [indent + check for check in (*self.checks, *labels)]
         top = next(k for k, line in enumerate(lines) if line in ("def prepare():", self.signature[0]))
-        helpers = ["fits"] if self.checks else []
-        helpers += ["inside"] if labels and "\ndef inside(" not in self.text else []
-        lines[top:top] = [line for helper in helpers for line in (*helper_source(helper).split("\n"), "", "")]
+        helpers = [self.fits or helper_source("fits")] if self.checks else []
+        helpers += [helper_source("inside")] if labels and "\ndef inside(" not in self.text else []
+        lines[top:top] = [line for helper in helpers for line in (*helper.split("\n"), "", "")]
         return "\n".join(lines)
