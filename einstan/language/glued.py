@@ -22,8 +22,11 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.surface import RESERVED
 from einstan.language.typeset import lowered_indices
 
+ANY = -1  # slots of a name of which nobody says how many it has
 MOST = 4  # letters of a name that may be a product of names; longer ones are words
-_WRITTEN = r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?!\w)"
+_WRITTEN = (  # a letter below is a subscript, ax_n, and more are a part of the name
+    r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?![^\W_]|_(?:[^\W_]{2}|\d|[^\W_][\[_.]))"
+)
 _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
@@ -186,10 +189,10 @@ def _known_parts(name: str, rank: int, known: Mapping[str, int], indices: Collec
         return ()
 
     def is_factor(part: str) -> bool:
-        return part != name and (known.get(part) == 0 or (not rank and part in indices))
+        return part != name and (known.get(part) in (0, ANY) or (not rank and part in indices))
 
     def is_last(part: str) -> bool:
-        return is_factor(part) if not rank else part != name and known.get(part) == rank
+        return is_factor(part) if not rank else part != name and known.get(part) in (rank, ANY)
 
     found = next(_parted(name, is_factor, is_last), ())
     return () if found[:1] == ("d",) or (found[:2] == ("t", "d")) else found

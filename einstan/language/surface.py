@@ -239,9 +239,9 @@ def looks_called(node: Surface) -> bool:
 
 
 def looks_applied(node: Surface, behind: Surface) -> bool:
-    """Whether the number of such a name would be read as an operator: ``tr * A``."""
+    """Whether the number of such a name would be read as an operator: ``tr * A``, ``Δ * x``."""
     base = behind.base if isinstance(behind, Power) else behind
-    is_bare = isinstance(node, Ref) and node.name in APPLIED and not node.slots
+    is_bare = isinstance(node, Ref) and (node.name in APPLIED or node.name == "Δ") and not node.slots
     return is_bare and not isinstance(base, Expression | Number | Size)
 
 

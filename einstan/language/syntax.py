@@ -28,7 +28,8 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
-from einstan.language.glued import as_one, candidates, glued, in_pass, is_pair, raised
+from einstan.language.glued import ANY, as_one, candidates, glued, in_pass, is_pair, raised
+from einstan.language.index import names_in
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -66,7 +67,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.threads import cached_property
-from einstan.language.tokens import Token, is_name
+from einstan.language.tokens import Token, is_name, respelled
 from einstan.language.unknown import unknown_call
 
 
@@ -89,17 +90,32 @@ def read_relation(
 def _glued(parser: Parser, tree: Relation) -> NotationError | None:
     """The refusal of letters that may be a product; what the program or the document has is looked at there."""
     apart = {token.text for token in parser.tokens if token.kind == "name"}
-    left = only_part(tree.left)
+    return _products(parser.text, tree, apart, parser.around)
+
+
+def _products(text: str, tree: Surface, apart: Collection[str], around: Collection[str]) -> NotationError | None:
+    left = only_part(tree.left) if isinstance(tree, Relation) else None
     defined = left.name if isinstance(left, Ref) else ""
-    own = [word for word in apart if len(word) > 1 and word not in parser.around and not in_pass(word, defined)]
-    words, pairs = candidates(own, apart), [word for word in own if is_pair(word)]
+    own = [word for word in apart if len(word) > 1 and word not in around and not in_pass(word, defined)]
+    words, pairs = candidates(own, {*apart, *around}), [word for word in own if is_pair(word)]
     if not words and not pairs:
         return None
     names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
     names.pop(defined, None)  # type: ignore[arg-type]
     read = {name: rank for name, rank in names.items() if name in words}
-    error = glued(parser.text, read, names, evidence(tree)) if read else None
-    return error or raised(parser.text, [name for name in pairs if names.get(name) == 0])
+    known = dict.fromkeys(around, ANY) | names
+    error = glued(text, read, known, evidence(tree)) if read else None
+    return error or raised(text, [name for name in pairs if names.get(name) == 0])
+
+
+def told_one(text: str, tree: Surface) -> str:
+    """An equation as it is read alone: a name that may be a product there is set as one, ``\\mathrm{mv}``."""
+    names = set(names_in(text))
+    while (error := _products(text, tree, names, ())) is not None and error.span is not None:
+        name = text[slice(*error.span)]
+        text = respelled(text, name, f"\\mathrm{{{name}}}")
+        names.discard(name)
+    return text
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:

@@ -24,6 +24,23 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 )
 
 
+_DERIVED = re.compile(r"(?<!\w)d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[])")
+
+
+def with_round_signs(lines: Sequence[str]) -> list[str]:
+    """Lines as they are printed, in which ``dx/dt`` is a derivative, with ``∂x/∂t`` where they have a number dt too."""
+    codes = [line.partition("#")[0] for line in lines]
+    if not any(_DERIVED.search(code) for code in codes):
+        return list(lines)
+    numbers = {name for code in codes for name in NAME.findall(QUOTIENT.sub(" ", code)) if name[0] == "d"}
+
+    def signed(found: re.Match[str]) -> str:
+        above, below = found.groups()
+        return f"∂{above}/∂{below}" if numbers & {f"d{above}", f"d{below}"} else found[0]
+
+    return [_DERIVED.sub(signed, code) + line[len(code) :] for line, code in zip(lines, codes, strict=True)]
+
+
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, words such as
     the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``, letters of two alphabets, ``ωt``, and two in a power,

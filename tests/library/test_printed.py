@@ -31,6 +31,25 @@ SCALARS = [row for row in BREADTH if not es.Program(row.text)[row.of].indices]
 CASES += [pytest.param(of_formula, row, id=row.name) for row in SCALARS]
 
 
+NAMED = [  # what a program defines is one name, and its lines alone would be asked about it
+    ("logZ = logsumexp[K](x[K])\nL = a - logZ", "L = a - \\mathrm{logZ}"),
+    ("mv = 2 a^2\nL = m v^2 - mv + a v m", "L = m v^2 - \\mathrm{mv} + a v m"),
+    ("hν = 2 a\nL = hν^2 + b", "L = \\mathrm{hν}^2 + b"),
+    ("ax[n] = 2 b[n]\nL = ax[N]^2 + a + x[N]^2", "L = \\mathrm{ax}[N]^2 + a + x[N]^2"),
+]
+
+
+@pytest.mark.parametrize(("text", "alone"), NAMED)
+def test_a_line_of_a_program_is_read_alone_and_its_passes_are(text, alone):
+    program = es.Program(text)
+    assert str(program["L"]) == alone
+    assert es.parse(alone) is program["L"]
+    assert es.parse(program["L"].latex()) is program["L"]
+    assert str(es.Program(str(program))) == str(program)
+    for derived in (program.backward("L"), program.partial("L", "b" if "b" in text else "a")):
+        assert str(es.Program(str(derived))) == str(derived)
+
+
 def values(program, outputs, arrays, alone=False):
     """What a program computes from the arrays that it reads, and, unless it is ``alone``, those that only tell it
     sizes."""
