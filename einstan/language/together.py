@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
 from einstan.language.glued import alphabets, candidates, glued, in_pass
-from einstan.language.node import holds, preorder
+from einstan.language.node import Node, holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.show import show
 from einstan.language.spoken import unknown_extents
 from einstan.language.statement import Claim, Document, Given, Statement, as_claim, name_of, sides_of
+from einstan.language.sugar import as_softmax
 from einstan.language.surface import looks_like_derivative
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, Position, tensors
 from einstan.language.tokens import respelled
@@ -136,9 +137,23 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
     nodes = preorder(*(side for _, sides in contents for side in sides))
     numbers = {str(node.tensor) for node in nodes if isinstance(node, Indexed) and not node.slots}
     for statement, sides in contents:
-        both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
-        if (name := next(both, None)) is not None:
+        if (name := next((name for name in _values(sides) if name in numbers), None)) is not None:
             yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def _values(sides: Iterable[Expr]) -> Iterator[str]:
+    """The indices that stand for their values, as they are written: that of the sum in a softmax is not."""
+    stack: list[Node] = [*sides]
+    seen: set[Node] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Position):
+            yield node.index.name
+        softmax = as_softmax(node)
+        stack.extend(node.children if softmax is None else softmax[:1])
 
 
 def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:

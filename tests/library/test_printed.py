@@ -50,6 +50,21 @@ def test_a_line_of_a_program_is_read_alone_and_its_passes_are(text, alone):
         assert str(es.Program(str(derived))) == str(derived)
 
 
+VALUED = [  # a summed index that stands for its value is not called as a number or a tensor beside it
+    ("P = sum[l](exp(c y[l] l))\nL = P^2", "dc = P softmax[I](c y[I] I) dP y[I] I"),
+    ("P[l] = softmax[l](c y[l] l)\nL = a[K] P[K]", "dc = sum[J](P[J] (y[J] J - P[I] y[I] I) dP[J])"),
+    ("P[l] = y[l] c^l L2\nL = P[K] b[K]", "dc = y[I] 1[I != 0] I c^(I - 1) dP[I] L2"),
+    ("P = sum[i](exp(c I[i] i))\nL = P^2", "dc = P softmax[I2](c I[I2] I2) dP I[I2] I2"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), VALUED)
+def test_a_summed_index_has_a_letter_of_its_own(text, line):
+    derived = es.Program(text).backward("L")
+    assert line in str(derived).splitlines()
+    assert str(es.Program(str(derived.whole))) == str(derived.whole)
+
+
 def values(program, outputs, arrays, alone=False):
     """What a program computes from the arrays that it reads, and, unless it is ``alone``, those that only tell it
     sizes."""
