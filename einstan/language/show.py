@@ -20,7 +20,7 @@ from einstan.language.surface import Binder, Expression, Relation, Term, walk
 from einstan.language.syntax import told_one
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import reread, tied
-from einstan.language.told import with_round_signs
+from einstan.language.told import as_read
 from einstan.language.writer import Writer
 
 
@@ -29,7 +29,7 @@ def show(node: Node) -> str:
     text: str | None = node.notes.get(show)
     if text is None:
         text = Writer().text_of(surface_of(node)[0])
-        (text,) = with_round_signs((text,)) if "/d" in text else (text,)
+        (text,) = as_read((text,)) if "/d" in text else (text,)
         if isinstance(node, Equation | Affine):  # which are printed again and again
             note(node, show, text)
     return text
@@ -37,7 +37,8 @@ def show(node: Node) -> str:
 
 def shown_alone(equation: Equation) -> str:
     """The text of an equation without the lines around it, which tell that their names are names."""
-    return told_one(show(equation), surface_of(equation)[0])
+    (text,) = as_read((show(equation),))
+    return told_one(text, surface_of(equation)[0])
 
 
 def reading(node: Node) -> str:

@@ -17,10 +17,10 @@ from einstan.language.sugar import as_softmax
 from einstan.language.surface import looks_like_derivative
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, Position, tensors
 from einstan.language.tokens import respelled
-from einstan.language.told import NAME, with_round_signs
+from einstan.language.told import NAME, as_read
 
 _SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
-_WORD = re.compile(r"[^\W\d_]\w*")
+_WORD = re.compile(r"[^\W\d_][^\W²³]*")
 _GOES_ON = re.compile(r"(?:(?:\*(?!\*)|[+/=×·⋅])|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
@@ -253,7 +253,7 @@ def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[S
 def shown_together(equations: Sequence[Equation]) -> list[str]:
     """The texts of equations as they are read together: a name that may be a product, and that none of them defines,
     is set as one, ``\\mathrm{mv}``."""
-    texts = with_round_signs([show(equation) for equation in equations])
+    texts = as_read([show(equation) for equation in equations])
     words: set[str] = {word for text in texts for word in _WORD.findall(text)}
     defined = {str(equation.name) for equation in equations}
     odd = {word for word in words - defined if alphabets(word) and not all(in_pass(word, name) for name in defined)}

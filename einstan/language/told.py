@@ -8,12 +8,13 @@ from collections.abc import Collection, Sequence
 
 from einstan.language.glued import alphabets, is_raised
 from einstan.language.index import names_in
+from einstan.language.numbering import multiplied
 from einstan.language.signs import OPERATIONS
 from einstan.language.surface import APPLIED
 
 _RAISED = re.compile(r"(?<!\w)([A-Za-z]{2})\s*(?:\^|\*\*|[²³])")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
-NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_][^\W²³]*")  # what divides may be part of a derivative
 _UNDER = re.compile(  # v/dt: dt is a number
     r"(?<![\w/^])(?![d∂])[^\W_]\w*(?:\[[^\[\]]*\])?\s*/\s*(d[^\W\d_]\w*)(?!\s*[\w\[(])"
 )
@@ -24,14 +25,17 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 )
 
 
-_DERIVED = re.compile(r"(?<!\w)d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[])")
+_DERIVED = re.compile(r"(?<!\w)d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[^])")
 
 
-def with_round_signs(lines: Sequence[str]) -> list[str]:
-    """Lines as they are printed, in which ``dx/dt`` is a derivative, with ``∂x/∂t`` where they have a number dt too."""
+def as_read(lines: Sequence[str]) -> list[str]:
+    """Lines as they are printed, so that they are read as they were: a derivative ``dx/dt`` is ``∂x/∂t`` where a line
+    has a number dt too, and factors that look like a unit have a sign in front of them."""
+    codes = [line.partition("#")[0].rstrip() for line in lines]
+    lines = [multiplied(code) + line[len(code) :] for line, code in zip(lines, codes, strict=True)]
     codes = [line.partition("#")[0] for line in lines]
     if not any(_DERIVED.search(code) for code in codes):
-        return list(lines)
+        return lines
     numbers = {name for code in codes for name in NAME.findall(QUOTIENT.sub(" ", code)) if name[0] == "d"}
 
     def signed(found: re.Match[str]) -> str:
