@@ -365,7 +365,8 @@ class Atoms(Reductions):
         """The text with ``δ(i,j)`` as ``δ[i,j]``, a pulse ``δ[n-1]`` as ``1[n-1 == 0]``, and a number δ as δ1."""
         if count:
             pulses = re.sub(r"(?:δ|delta|\\delta)\s*(?:\[([^\[\],]+)\]|_\{([^{},]+)\})", _pulse, self.text)
-            return (pulses,) if count == 1 and pulses != self.text else ()
+            error = respelled(self.text, token.text, "err")  # δ_j, as in backpropagation
+            return () if count > 1 else (error,) if pulses == self.text or self.on_left else (pulses, error)
         if called := _DELTAS.search(self.text, token.start):
             return (_DELTAS.sub(r"\1[\2]", self.text),) if called.start() == token.start else ()
         return (respelled(self.text, token.text, "δ1" if token.text == "δ" else "delta1"),)

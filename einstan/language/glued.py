@@ -26,13 +26,14 @@ from einstan.language.typeset import lowered_indices
 ANY = -1  # slots of a name of which nobody says how many it has
 MOST = 4  # letters of a name that may be a product of names; longer ones are words
 _WRITTEN = (  # a letter below is a subscript, ax_n, and more are a part of the name
-    r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?![^\W_²³]|_(?:[^\W_]{2}|\d|[^\W_][\[_.]))"
+    r"(?<![^\W\d½⅓⅔¼¾²³])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?![^\W_²³]|_(?:[^\W_]{2}|\d|[^\W_][\[_.]))"
 )
 _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
 _NUMBERED = re.compile(r"([^\W\d_])(_?)(\d+)([^\W\d_])(\d*)")  # x1y1, a1x, β_1x
 _LINK = re.compile(r"[^\W\d_](?:_\d+)?")
 _CHAIN = re.compile(rf"(?:{_LINK.pattern})*[^\W\d_]_\d+[^\W\d_]_\d+")  # q_1q_2
+_INDICES = re.compile(r"(?!in|ln|min|pin|nil)[ijklmn]{2,3}")  # which nobody writes as a label
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
 _POWER = re.compile(r"\s*(?:\^|\*\*|[²³])")
@@ -134,9 +135,11 @@ def _refused(
 ) -> NotationError | None:
     name, labelled, applied = found[0], _LABELLED.fullmatch(found[0]), _APPLIED.fullmatch(found[0])
     is_delta = labelled is not None and labelled[1] in ("δ", "delta")
-    if labelled is not None and not rank and (is_delta or set(labelled[2]) <= {index.lower() for index in indices}):
-        letters = (each if is_delta or each in indices else each.upper() for each in labelled[2])
-        slots = f"{labelled[1]}[{','.join(letters)}]"
+    letters = {index.lower() for index in indices}
+    run = labelled is not None and _INDICES.fullmatch(labelled[2]) and not letters.isdisjoint(labelled[2])
+    if labelled is not None and not rank and (is_delta or run or set(labelled[2]) <= letters):
+        own = (each if is_delta or each in indices or not letters & {each} else each.upper() for each in labelled[2])
+        slots = f"{labelled[1]}[{','.join(own)}]"
         return _asked(
             text, name, f"{slots} without its bracket", slots, "" if is_delta else f"{''.join(labelled.groups())}1"
         )

@@ -51,6 +51,7 @@ _RUN_TOGETHER = re.compile(r"[^\W\d_](?:d[^\W\d_])+")  # the xdy of dxdy
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
 _LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
+_ONE_LABEL = re.compile(r"[^\W\d_]+_[A-Za-z]")
 _ENTRY = re.compile(r"\\?\w+_(\d+)")
 _OPERATORS = {
     **dict.fromkeys(("E", "P"), "mean[N](x[N]), over what is drawn"),
@@ -325,7 +326,7 @@ def _refuse_ends(text: str, tree: Relation, names: Counter[str]) -> None:
     """``v_f - v_i``, a final and an initial value: letters that stand once, below one name."""
     found: dict[str, dict[str, Ref]] = {}
     for ref in walk(tree):
-        if isinstance(ref, Ref) and (label := _LOWERED_LABEL.fullmatch(text[slice(*ref.span)].strip())):
+        if isinstance(ref, Ref) and (label := _ONE_LABEL.fullmatch(text[slice(*ref.span)].strip())):
             found.setdefault(str(ref.name), {})[label[0][-1]] = ref
     for name, refs in found.items():
         if len(refs) < 2 or len(refs) < names[name] or any(names[letter] > 1 for letter in refs):

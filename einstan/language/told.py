@@ -25,7 +25,7 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 )
 
 
-_DERIVED = re.compile(r"(?<!\w)d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[^])")
+_DERIVED = re.compile(r"(?<![\w|])d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[^.])")
 
 
 def as_read(lines: Sequence[str]) -> list[str]:
