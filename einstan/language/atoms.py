@@ -366,7 +366,9 @@ class Atoms(Reductions):
         if count:
             pulses = re.sub(r"(?:δ|delta|\\delta)\s*(?:\[([^\[\],]+)\]|_\{([^{},]+)\})", _pulse, self.text)
             error = respelled(self.text, token.text, "err")  # δ_j, as in backpropagation
-            return () if count > 1 else (error,) if pulses == self.text or self.on_left else (pulses, error)
+            if count > 1 or pulses == self.text or self.on_left:
+                return (error,) if count == 1 else ()
+            return (pulses,) if re.search(r"1\[[^\[\]]*[+-][^\[\]]* == 0\]", pulses) else (pulses, error)
         if called := _DELTAS.search(self.text, token.start):
             return (_DELTAS.sub(r"\1[\2]", self.text),) if called.start() == token.start else ()
         return (respelled(self.text, token.text, "δ1" if token.text == "δ" else "delta1"),)

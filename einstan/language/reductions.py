@@ -88,7 +88,9 @@ class Reductions(Derivatives):
                     repair = (f"{self.text[: token.start]}{nested}{self.text[self.last_end :]}",)
                 self.fail(problem, (token.start, self.last_end), repair)
             return Call((token.start, self.last_end), function, arguments)
-        if not self.at("(", "[", "_", "{", "|") and not self.starts_factor() and not token.big:  # mean = ...
+        above = self.tokens[self.position - 2].text in ("{", "^")  # x^{max}
+        alone = not self.at("(", "[", "_", "{", "|") and not self.starts_factor()
+        if alone and not above and not token.big:  # mean = ...
             other = respelled(self.text, token.text, f"{token.text}1")
             self.fail(f"{token.text} is a reduction and cannot be a tensor", (token.start, token.end), other)
         slots = yield self.slots()
