@@ -146,7 +146,7 @@ def _refused(
     if applied is not None and not rank:
         value = f"{applied[1]}({applied[2]})"
         return _asked(text, name, value, value, f"{name}_1")
-    parts = alphabets(name) or _numbered(name, known) or _known_parts(name, rank, known, indices)
+    parts = alphabets(name) or _numbered(name, known, rank) or _known_parts(name, rank, known, indices)
     if not parts:
         return None
     error = _asked(text, name, f"the product {' '.join(parts)}", " ".join(parts), _other(name, known))
@@ -195,7 +195,7 @@ def _is_greek(part: str) -> bool:
     return not part[0].isascii() and unicodedata.name(part[0], "").startswith("GREEK")
 
 
-def _numbered(name: str, others: Collection[str]) -> Parts:
+def _numbered(name: str, others: Collection[str], rank: int = 0) -> Parts:
     """``x1y1`` as x1 and y1, ``kq_1q_2`` as k, q_1 and q_2, and ``a1x`` as a1 and x where there is another a with a
     number, a0 or ``a2x``."""
     if _CHAIN.fullmatch(name):
@@ -206,9 +206,9 @@ def _numbered(name: str, others: Collection[str]) -> Parts:
     letter, line, number, last, behind = found.groups()
     if line and last in "ijkmn":  # x_1i, the entry i of x_1
         return ()
-    alike = re.compile(rf"{letter}{line}(\d+)[^\W\d_]?\d*")
+    alike = re.compile(rf"{letter}{line}(\d+)" + ("" if rank else r"[^\W\d_]?\d*"))  # T1x1[i] may be one of many
     numbers = {again[1] for other in others if (again := alike.fullmatch(other))}
-    return (f"{letter}{line}{number}", f"{last}{behind}") if behind or numbers - {number} else ()
+    return (f"{letter}{line}{number}", f"{last}{behind}") if (behind and not rank) or numbers - {number} else ()
 
 
 def _known_parts(name: str, rank: int, known: Mapping[str, int], indices: Collection[str]) -> Parts:

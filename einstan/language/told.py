@@ -25,6 +25,7 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 )
 
 
+_HIGHER = re.compile(r"(?<![\w|])d\w+(?:\[[^\[\]]*\])?/(?:d\w+(?:\[[^\[\]]*\])?){2,}")  # dl/dx[n]dm
 _DERIVED = re.compile(r"(?<![\w|])d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[^.])")
 
 
@@ -36,7 +37,8 @@ def as_read(lines: Sequence[str]) -> list[str]:
     codes = [line.partition("#")[0] for line in lines]
     if not any(_DERIVED.search(code) for code in codes):
         return lines
-    numbers = {name for code in codes for name in NAME.findall(QUOTIENT.sub(" ", code)) if name[0] == "d"}
+    plain = (QUOTIENT.sub(" ", _HIGHER.sub(" ", code)) for code in codes)
+    numbers = {name for code in plain for name in NAME.findall(code) if name[0] == "d"}
 
     def signed(found: re.Match[str]) -> str:
         above, below = found.groups()
