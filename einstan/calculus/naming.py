@@ -6,7 +6,8 @@ matter, and nothing here knows any particular layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
 from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.assume import unified
@@ -18,8 +19,9 @@ from einstan.calculus.simplify import simplify
 from einstan.calculus.written import as_written, before_signs
 from einstan.language import well_named
 from einstan.language.dims import UnionFind, is_axis
-from einstan.language.index import Affine, Index, capitalised, slot
-from einstan.language.node import Node, beginning, fold, holds, rewrite
+from einstan.language.index import Affine, Index, capitalised, fresh_name, slot
+from einstan.language.naming import renamed
+from einstan.language.node import Node, beginning, fold, holds, preorder, rewrite
 from einstan.language.term import (
     EXTREMES,
     MINUS_ONE,
@@ -38,8 +40,10 @@ from einstan.language.term import (
     Sum,
     bound_indices,
     rebound,
+    tensors,
 )
 
+_LETTERS = "IJKMNPQRUVABCDEFGH"  # for summed indices, those of papers first
 Stated = tuple[Index, Affine]
 Behind = Stated | InPart  # what the equations behind a derived one say of extents
 
@@ -154,6 +158,8 @@ def derived_equation(
     extents that it states itself, of its own indices; ``ranges`` says which others it has to, ``tied`` or not.
     """
     rhs = as_written(rhs)
+    if ranges is not None and holds(rhs, Position):
+        rhs = _beside(rhs, indices, ranges.numbers)
     if not where and not sized and (ranges is None or ranges.plain) and not holds(rhs, Extent):
         made = Equation(name, indices, rhs)
         return before_signs(well_named(made if ranges is None else ranges.stated(made, tied)))
@@ -179,6 +185,27 @@ def derived_equation(
             stated += [(index, part.extent)] if part.is_needed(index, plain.rhs, classes) else []
     made = Equation(name, indices, plain.rhs, (*stated, *sized))
     return before_signs(well_named(made if ranges is None else ranges.padded(ranges.stated(made, tied))))
+
+
+def _beside(rhs: Expr, indices: Sequence[Index], numbers: Collection[str]) -> Expr:
+    """The expression with other letters for summed indices that are called as a number of the program is, and stand for
+    their values: ``L`` alone would be the loss."""
+    values = {node.index for node in preorder(rhs) if isinstance(node, Position)}
+    bound = bound_indices(rhs)
+    clashing = [index for index in bound if index in values and capitalised(index.name) in numbers]
+    taken = {*numbers, *map(str, tensors(rhs)), *(capitalised(each.name) for each in (*indices, *rhs.free, *bound))}
+    for index in clashing:
+        name = next((letter for letter in _LETTERS if letter not in taken), fresh_name(index.name, taken))
+        taken.add(name)
+        rhs = rewrite(rhs, partial(_rebound, index, Index(name, index.dim)))
+    return rhs
+
+
+def _rebound(old: Index, new: Index, node: Node) -> Node:
+    if not isinstance(node, Sum | Reduce) or old not in node.indices:
+        return node
+    body = renamed(node.body, {old: new})
+    return rebound(node, tuple(new if index is old else index for index in node.indices), body)
 
 
 def _capital(index: Index) -> Index:

@@ -45,6 +45,7 @@ from einstan.language.term import (
     neg,
     tensors,
 )
+from einstan.language.together import shown_together
 
 
 class Assumption(Protocol):
@@ -193,7 +194,7 @@ class Program(Rebuilt):
         return self.defined[name]
 
     def __str__(self) -> str:
-        return "\n".join(str(equation) for equation in self.equations)
+        return "\n".join(shown_together(self.equations))
 
     def __repr__(self) -> str:
         return f"<Program of {len(self.equations)} equations>"

@@ -31,6 +31,7 @@ from einstan.language.term import (
     Partial,
     Reduce,
     Sum,
+    accesses,
     add,
     bound_indices,
     mul,
@@ -51,6 +52,12 @@ class Ranges:
         self.classes = UnionFind()
         for equation in () if self.plain else self.behind:
             relate(equation, self.classes)
+
+    @cached_property
+    def numbers(self) -> frozenset[str]:
+        """The tensors without slots of the equations, whose names no index may have that stands for its value."""
+        ranks = {name: rank for e in self.behind for name, rank in (*accesses(e.rhs), (e.name, len(e.indices)))}
+        return frozenset(str(name) for name, rank in ranks.items() if not rank)
 
     def learn(self, name: Name, indices: Iterable[Index]) -> None:
         """A derived tensor that others may read."""

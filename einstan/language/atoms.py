@@ -21,6 +21,7 @@ from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import comparison, conjoined, rooted, run_together
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import is_capital
+from einstan.language.misread import sum_sign
 from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
 from einstan.language.signs import OPERATIONS, grouped_digits, instead, norms
@@ -101,6 +102,10 @@ class Atoms(Reductions):
             error = None if self.token.text in self.around else self.run_together(token)
             if error is not None:
                 raise error
+        if len(token.text) > 1 and token.text[0] == "0" and token.text.isdigit():
+            plain = _ZEROS.sub("", self.text)
+            what = "a date is an input" if _DATE.search(self.text) else "a number does not begin with 0"
+            self.fail(what, (token.start, token.end), plain)
         if self.token.kind == "number" and (together := grouped_digits(self.text, token.end)):
             apart = f"{self.text[: token.end]} *{self.text[token.end :]}"
             readings = together if self.token.text.startswith("0") else (together, apart)
@@ -152,6 +157,8 @@ class Atoms(Reductions):
         ):
             if self.token.kind == "name" and self.token.text in keyword.kwlist:
                 self.refuse_word(self.token, "an index")
+            if self.token.kind == "name" and name and not self.token.glued and (meant := self.bars(start)):  # |a b|
+                self.fail("an extent is written |n|; an absolute value is abs(x)", (start, self.token.end), meant)
             name += self.advance().text
         label, _, axis = name.partition(".") if "." in name else (name, "", "")
         good = axis.isdigit() if axis else is_name(name)
@@ -250,6 +257,8 @@ class Atoms(Reductions):
             return Power(span, *arguments) if function == "pow" else Call(span, function, arguments)
         if name[0] == "d" and "d" not in self.around:
             self.refuse_differential()
+        if applied and following.glued and name in ("Σ", "Π") and token.raw:
+            raise sum_sign(self.text, token, token.end, over=False)
         if applied and (following.glued or name in RESERVED) and (name not in RESERVED or name in INSTEAD):
             raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:
@@ -348,8 +357,21 @@ class Atoms(Reductions):
         slots = yield self.slots()
         if len(slots) != 2:
             problem = f"{token.text} is the Kronecker delta and has two slots, not {len(slots)}"
-            self.fail(problem, (token.start, self.last_end), "δ[i,p]; a tensor needs another name")
+            other = "δ[i,p]; a tensor needs another name"
+            self.fail(problem, (token.start, self.last_end), (*self.deltas(token, len(slots)), other))
         return Kronecker((token.start, self.last_end), *slots)
+
+    def deltas(self, token: Token, count: int) -> tuple[str, ...]:
+        """The text with ``δ(i,j)`` as ``δ[i,j]``, a pulse ``δ[n-1]`` as ``1[n-1 == 0]``, and a number δ as δ1."""
+        if count:
+            pulses = re.sub(r"(?:δ|delta|\\delta)\s*(?:\[([^\[\],]+)\]|_\{([^{},]+)\})", _pulse, self.text)
+            error = respelled(self.text, token.text, "err")  # δ_j, as in backpropagation
+            if count > 1 or pulses == self.text or self.on_left:
+                return (error,) if count == 1 else ()
+            return (pulses,) if re.search(r"1\[[^\[\]]*[+-][^\[\]]* == 0\]", pulses) else (pulses, error)
+        if called := _DELTAS.search(self.text, token.start):
+            return (_DELTAS.sub(r"\1[\2]", self.text),) if called.start() == token.start else ()
+        return (respelled(self.text, token.text, "δ1" if token.text == "δ" else "delta1"),)
 
     def pad(self) -> Task[Surface]:
         token = self.advance()
@@ -371,7 +393,15 @@ _NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 # Of sin^-1(x), as brackets are put into it.
 _INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")
 _OF_PI = re.compile(r"(?=.*[^\W\d_π]|.*π.*π)[^\W_]+")  # πr, kπ
+_ZEROS = re.compile(r"(?<![\w.])0+(?=\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DELTAS = re.compile(r"(δ|(?<![A-Za-z])delta)\(\s*([^()]*,[^()]*?)\s*\)")
+
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
+
+
+def _pulse(found: re.Match[str]) -> str:
+    return f"1[{(found[1] or found[2]).strip()} == 0]"
 
 
 def _fits(number: str) -> bool:

@@ -70,6 +70,8 @@ class _Reader:
             return self.closed(place)
         if kind not in ("name", "number", "command"):
             return place
+        if kind == "number" and self.tokens[place + 1].kind == "name" and self.tokens[place + 1].glued:
+            return self.atom(place + 1)  # 2θ
         sign = self.tokens[place].big  # which reaches to the end of its term
         place += 1
         while self.at(place, "[", "(", "{", "_") and (self.tokens[place].glued or self.at(place, "_")):

@@ -40,6 +40,7 @@ LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
 SIGNED = {
     "langle": "⟨", "rangle": "⟩", "odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞",
     **dict.fromkeys(("|", "Vert", "lVert", "rVert"), "∥"),
+    **dict.fromkeys(("ldots", "cdots", "dots", "dotsc", "dotsb"), "…"), "pm": "±", "mp": "∓",
     **dict.fromkeys(("approx", "simeq", "sim", "doteq"), "≈"),
 }  # fmt: skip
 HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4"}

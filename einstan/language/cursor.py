@@ -13,10 +13,10 @@ from typing import NoReturn
 
 from einstan.language.entries import of_bracket
 from einstan.language.errors import NotationError, Span, too_deep
-from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
+from einstan.language.foreign import around, assigned, comparison, positive_part, run_on, scientific
 from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
-from einstan.language.signs import grouped_digits, instead, listed, of_einsum
+from einstan.language.signs import grouped_digits, inner_products, instead, listed, of_einsum
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
@@ -29,6 +29,8 @@ INDENTED = "a line that goes on with the one above is indented"
 _BROADCAST = re.compile(r"\.(?=[*/^+=(-])(?!\d)")
 _KEYWORD = re.compile(r"\s*,\s*(?:axis|dim|axes|keepdims?|dtype)\s*=\s*(?:\([^()]*\)|[-\w.]+)")
 _LISTED = re.compile(r"\^\{\s*([(\[]?[^{}()\[\],]+(?:,[^{}()\[\],]+)+[)\]]?)\s*\}")
+_ANGLES = re.compile(r"<([^<>=,|]+,[^<>=,|]+)>")
+_BELOW_POWER = re.compile(r"([²³])(_\{[^{}]*\}|_\w)")
 _ABOVE = re.compile(r"\^\s*\{[^{}]*$")
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
@@ -41,6 +43,8 @@ class Cursor:
         if ("_+" in text or "_{+}" in text) and (error := positive_part(self.text)):
             raise error
         if text.count("_") > 1 and (error := run_on(self.text)):
+            raise error
+        if any(sign in text for sign in ("x 10", "x10", " x ", "10−", "10–")) and (error := scientific(self.text)):
             raise error
         if "->" in text and (error := of_einsum(self.text)):
             raise error
@@ -148,7 +152,7 @@ class Cursor:
             if not depth:
                 inside = self.text[self.token.end : self.tokens[place].start]
                 return f"{self.text[: self.token.start]}({inside}){self.text[self.tokens[place].end :]}"
-            if text in RELATIONS:
+            if text in RELATIONS or text == "=":
                 break
             place += 1
         return ""
@@ -211,7 +215,8 @@ class Cursor:
         if self.at("[", "{") and (repair := comparison(self.text, self.tokens, self.position)):
             self.fail("an indicator is written 1[...]", None, repair)
         if self.at(*RELATIONS) and not self.at("=="):
-            repair = comparison(self.text, self.tokens, around(self.tokens, self.position))
+            repair = inner_products(_ANGLES.sub(r"⟨\1⟩", self.text))  # <x, y>
+            repair = repair or comparison(self.text, self.tokens, around(self.tokens, self.position))
             self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, repair or "1[x > 0]")
         if self.text.startswith("...", self.token.start):
             span = (self.token.start, self.token.start + 3)
@@ -225,6 +230,8 @@ class Cursor:
             )
         if self.at(".") and (line := _BROADCAST.sub("", self.text)) != self.text:  # a .* b, relu.(x)
             self.fail("a point stands in front of no sign", None, line)
+        if self.at("_") and before.kind == "power" and (line := _BELOW_POWER.sub(r"\2\1", self.text)) != self.text:
+            self.fail("a subscript stands in front of the power", None, line)
         if self.at("=") and before.text == "*":  # y* = x
             name = self.text[: before.start].rstrip()
             self.fail("a star is part of a name", (0, before.end), f"{name}_star {self.text[start:]}")

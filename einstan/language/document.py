@@ -27,7 +27,7 @@ from einstan.language.given import given_called
 from einstan.language.layers import layered, refused_layers
 from einstan.language.lines import Line, in_normal_form, logical_lines
 from einstan.language.numbering import LONGEST, numbered
-from einstan.language.remarks import quantified, remarked
+from einstan.language.remarks import commented, quantified, remarked
 from einstan.language.stated import read_statements
 from einstan.language.statement import Document, Given, Statement, as_claim, unreadable
 from einstan.language.term import Equation
@@ -101,7 +101,7 @@ def beside(code: str, counts: Mapping[str, int]) -> NotationError | None:
     """What stands behind a line and is no part of it."""
     if len(code) > LONGEST:
         return None
-    return numbered(code, counts) or remarked(code, counts) or quantified(code, True)
+    return numbered(code, counts) or remarked(code, counts) or quantified(code, True) or commented(code, counts)
 
 
 def at_line(error: EinstanError, line: int) -> EinstanError:

@@ -22,7 +22,7 @@ MOST = 400  # characters of a text that is written out
 MOST_FACTORS = 6
 
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
-_TURNED = r"(\s*(?:\^\s*\{?\s*(?:T|\\top|\\intercal|⊤)(?![A-Za-z])\s*\}?|ᵀ|['′’]))?"
+_TURNED = r"(\s*(?:\^\s*\{?\s*(?:(?:T|\\top|\\intercal)(?![A-Za-z])|⊤)\s*\}?|ᵀ|['′’]))?"
 _NAME = r"\\(?:hat|tilde|bar)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
 _LETTER = re.compile(rf"\s*(?:\*|·|⋅|\\cdot(?![A-Za-z])|\\,)?\s*({_NAME}){_TURNED}")
 _WORD = re.compile(rf"\s*@?\s*([^\W\d_]\w*){_TURNED}")  # of code
@@ -93,6 +93,16 @@ def of_vector(inside: str, text: str, index: str) -> str:
         return ""
     spelled = "{}_{{{}}}" if "\\" in text.replace("\\|", "") else "{}[{}]"
     return _written(terms, [index], {index, *_letters(text)}, spelled, bold)
+
+
+def of_trace(inside: str, text: str) -> str:
+    """``A B`` as ``A[I,K] B[K,I]``, of which the trace is the sum; nothing where it is no matrix."""
+    terms = _terms(inside, (), False) if len(inside) <= MOST else []
+    shapes = {_ends(term.factors) for term in terms}
+    index = next((letter for letter in "IJN" if letter not in _letters(text)), "")
+    if shapes != {(True, True)} or not index:
+        return ""
+    return _written(terms, [index, index], {index, *_letters(text)}, "{}_{{{}}}" if "\\" in text else "{}[{}]")
 
 
 def of_bracket(text: str, start: int, end: int) -> str:

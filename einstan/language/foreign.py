@@ -40,6 +40,8 @@ _STRETCH = "\\left"
 _LETTERS = re.compile(r"_\{?((?:\w,)*\w)(?![\w,])")  # of subscripts
 _RUN_ON = re.compile(r"(?<!\w)(?!sum|prod)([^\W\d_]+)_([a-z])([A-Za-z])(?=_)")
 _POSITIVE = re.compile(r"(?<!\w)(?:\\left)?[\[(]([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)(?:\\right)?[\])]_(?:\+|\{\+\})")
+_TEN = r"10(?=\s*\^|\*\*|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])|(?<= )\d+(?![\w.])"  # and a number behind a blank
+_SCIENTIFIC = re.compile(rf"(?<![\w.])(\d+(?:\.\d+)?)\s*(?:(x)\s*({_TEN})|[×·*]\s*10(?P<power>[−–]\d+)(?![\w.]))")
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
 _LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -94,7 +96,8 @@ def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
     opening, depth, compares = tokens[place], 0, False
     for token in tokens[place:]:
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0) if token.kind == "mark" else 0
-        compares |= depth == 1 and token.kind == "mark" and token.text in RELATIONS
+        equals = token.text == "=" and opening.text == "["  # [i = j]
+        compares |= depth == 1 and token.kind == "mark" and (token.text in RELATIONS or equals)
         if not depth:
             if not compares:
                 return ""
@@ -227,6 +230,23 @@ def run_on(text: str) -> NotationError | None:
             problem = f"{found[0]} is one name, or the product of {found[1]}_{found[2]} and {found[3]}"
             return NotationError(problem, text=text, span=found.span(), repair=repair)
     return None
+
+
+def scientific(text: str) -> NotationError | None:
+    """``1.6 x 10^-19``, whose x is a times, and ``1.6 × 10−19``, whose power is no longer set above."""
+    found = _SCIENTIFIC.search(text)
+    if found is None or (found[2] == "x" and len(re.findall(r"(?<![^\W\d])x(?![^\W\d_])", text)) > 1):
+        return None
+    before, behind = text[: found.start()], text[found.end() :]
+    if found[2] == "x":
+        readings = f"{found[1]} * {found[3]}", f"{found[1]} * x * {found[3]}"
+        problem = "x is a sign of multiplication, or a number"
+    else:
+        power = found["power"]
+        readings = f"{found[1]} * 10^-{power[1:]}", f"{found[1]} * 10 - {power[1:]}"
+        problem = f"10{power} is a power of ten, or a difference"
+    lines = tuple(f"{before}{each}{behind}" for each in readings)
+    return NotationError(problem, text=text, span=found.span(), repair=lines)
 
 
 def positive_part(text: str) -> NotationError | None:

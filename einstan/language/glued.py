@@ -4,6 +4,7 @@ hν, ωt, αβ                 a Greek letter and another one; Δx, dθ and λma
 mv beside m and v          names that the text has, as numbers or as indices, and cos(2 pi kn) beside k and n
 sinx, cosθ, ln2            a function and its argument
 δ_ij, a_ij beside i, j     a subscript of indices
+x1y1, a1x beside a0        numbered letters, and β_1x beside β_0
 mc^2, AK^α                 a power, which is that of the last letter or of one name
 
 What a line defines, and what the program around has, is one name.
@@ -22,10 +23,17 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.surface import RESERVED
 from einstan.language.typeset import lowered_indices
 
+ANY = -1  # slots of a name of which nobody says how many it has
 MOST = 4  # letters of a name that may be a product of names; longer ones are words
-_WRITTEN = r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?!\w)"
+_WRITTEN = (  # a letter below is a subscript, ax_n, and more are a part of the name
+    r"(?<![^\W\d½⅓⅔¼¾²³])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?![^\W_²³]|_(?:[^\W_]{2}|\d|[^\W_][\[_.]))"
+)
 _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
+_NUMBERED = re.compile(r"([^\W\d_])(_?)(\d+)([^\W\d_])(\d*)")  # x1y1, a1x, β_1x
+_LINK = re.compile(r"[^\W\d_](?:_\d+)?")
+_CHAIN = re.compile(rf"(?:{_LINK.pattern})*[^\W\d_]_\d+[^\W\d_]_\d+")  # q_1q_2
+_INDICES = re.compile(r"(?!in|ln|min|pin|nil)[ijklmn]{2,3}")  # which nobody writes as a label
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
 _POWER = re.compile(r"\s*(?:\^|\*\*|[²³])")
@@ -50,10 +58,13 @@ def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
     if not kinds:
         return set()
     letters = {word.lower() for word in apart}
+    everywhere = {*words, *apart} if "numbered" in kinds.values() else apart
 
     def looks_glued(name: str, kind: str) -> bool:
         if kind == "names":
             return next(_parted(name, apart.__contains__, apart.__contains__), None) is not None
+        if kind == "numbered":
+            return bool(_numbered(name, everywhere))
         return kind == "product" or not letters.isdisjoint(name.partition("_")[2])
 
     return {name for name, kind in kinds.items() if looks_glued(name, kind)}
@@ -67,6 +78,8 @@ def _kind(name: str) -> str:
         return ""
     if name.startswith(("δ_", "delta_")) or _APPLIED.fullmatch(name) or alphabets(name):
         return "product"
+    if _NUMBERED.fullmatch(name) or _CHAIN.fullmatch(name):
+        return "numbered"
     if _LABELLED.fullmatch(name):
         return "slots"
     return "names" if "_" not in name and 1 < sum(map(str.isalpha, name)) <= MOST else ""
@@ -122,16 +135,18 @@ def _refused(
 ) -> NotationError | None:
     name, labelled, applied = found[0], _LABELLED.fullmatch(found[0]), _APPLIED.fullmatch(found[0])
     is_delta = labelled is not None and labelled[1] in ("δ", "delta")
-    if labelled is not None and not rank and (is_delta or set(labelled[2]) <= {index.lower() for index in indices}):
-        letters = (each if is_delta or each in indices else each.upper() for each in labelled[2])
-        slots = f"{labelled[1]}[{','.join(letters)}]"
+    letters = {index.lower() for index in indices}
+    run = labelled is not None and _INDICES.fullmatch(labelled[2]) and not letters.isdisjoint(labelled[2])
+    if labelled is not None and not rank and (is_delta or run or set(labelled[2]) <= letters):
+        own = (each if is_delta or each in indices or not letters & {each} else each.upper() for each in labelled[2])
+        slots = f"{labelled[1]}[{','.join(own)}]"
         return _asked(
             text, name, f"{slots} without its bracket", slots, "" if is_delta else f"{''.join(labelled.groups())}1"
         )
     if applied is not None and not rank:
         value = f"{applied[1]}({applied[2]})"
         return _asked(text, name, value, value, f"{name}_1")
-    parts = alphabets(name) or _known_parts(name, rank, known, indices)
+    parts = alphabets(name) or _numbered(name, known, rank) or _known_parts(name, rank, known, indices)
     if not parts:
         return None
     error = _asked(text, name, f"the product {' '.join(parts)}", " ".join(parts), _other(name, known))
@@ -180,16 +195,32 @@ def _is_greek(part: str) -> bool:
     return not part[0].isascii() and unicodedata.name(part[0], "").startswith("GREEK")
 
 
+def _numbered(name: str, others: Collection[str], rank: int = 0) -> Parts:
+    """``x1y1`` as x1 and y1, ``kq_1q_2`` as k, q_1 and q_2, and ``a1x`` as a1 and x where there is another a with a
+    number, a0 or ``a2x``."""
+    if _CHAIN.fullmatch(name):
+        return tuple(part for part in _LINK.findall(name) if part)
+    found = _NUMBERED.fullmatch(name)
+    if found is None:
+        return ()
+    letter, line, number, last, behind = found.groups()
+    if line and last in "ijkmn":  # x_1i, the entry i of x_1
+        return ()
+    alike = re.compile(rf"{letter}{line}(\d+)" + ("" if rank else r"[^\W\d_]?\d*"))  # T1x1[i] may be one of many
+    numbers = {again[1] for other in others if (again := alike.fullmatch(other))}
+    return (f"{letter}{line}{number}", f"{last}{behind}") if (behind and not rank) or numbers - {number} else ()
+
+
 def _known_parts(name: str, rank: int, known: Mapping[str, int], indices: Collection[str]) -> Parts:
     """``mv`` as m and v; a last part with slots, ``kx[i]``, is a tensor that has as many."""
     if name in GREEK or sum(map(str.isalpha, name)) > MOST or "_" in name:
         return ()
 
     def is_factor(part: str) -> bool:
-        return part != name and (known.get(part) == 0 or (not rank and part in indices))
+        return part != name and (known.get(part) in (0, ANY) or (not rank and part in indices))
 
     def is_last(part: str) -> bool:
-        return is_factor(part) if not rank else part != name and known.get(part) == rank
+        return is_factor(part) if not rank else part != name and known.get(part) in (rank, ANY)
 
     found = next(_parted(name, is_factor, is_last), ())
     return () if found[:1] == ("d",) or (found[:2] == ("t", "d")) else found

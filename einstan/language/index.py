@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from einstan.language.errors import ExtentError
 from einstan.language.node import Node, new_mark
 
-_NAME = re.compile(r"[^\W\d_]\w*")
+_NAME = re.compile(r"[^\W\d_][^\W²³]*")
 ARITHMETIC = new_mark()  # below what holds a form that is not one index by itself
 
 

@@ -155,9 +155,11 @@ class LatexWriter(Writer):
                 yield self.part(node.operand)
             case Power():
                 yield self.base(node.base)
-                self.put("^{")
+                above = only_part(node.exponent) if isinstance(node.exponent, Expression) else node.exponent
+                turned = isinstance(above, Ref) and above.name == "T"  # alone it would be a transpose
+                self.put("^{{" if turned else "^{")
                 yield self.write(node.exponent)  # in brackets it would be a label, x^{(p - 1)}
-                self.put("}")
+                self.put("}}" if turned else "}")
             case Call():
                 yield self.call(node)
             case Binder():

@@ -45,6 +45,7 @@ from einstan.language.surface import (
     alone,
     below,
     every,
+    looks_turned,
     only_part,
     run,
     walk,
@@ -409,7 +410,8 @@ class Layout:
             return Power(NOWHERE, base, Minus(NOWHERE, Number(NOWHERE, -power.value)))
         exponent = yield self.atom(power)
         wrapped = isinstance(exponent, Ref) and (
-            isinstance(exponent.name, Partial) or (_is(exponent, "T") and isinstance(power, Indexed))
+            isinstance(exponent.name, Partial)
+            or (looks_turned(exponent.name) and not exponent.slots and isinstance(power, Indexed))
         )
         if wrapped or isinstance(exponent, Power):
             exponent = alone(exponent)

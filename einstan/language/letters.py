@@ -27,6 +27,7 @@ SHAPE = {letter: group[0] for group in ALIKE for letter in group}
 _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
 # Letters that Unicode sets below or above the line.
 _LOWERED = re.compile(r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")
+_ROOT = re.compile(r"(?<![\w)\]}])([ᵏᵐⁿᵖ])√(\([^()]*\)|\w+)")
 _SIGNED = re.compile(_LOWERED.pattern.replace("(?<=[", "(?<=[∑∏", 1))
 _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
 _DOUBLE_STRUCK = re.compile(r"([𝔼ℙ𝕍])\s*[\[(]")
@@ -63,6 +64,10 @@ def _normal(letter: str) -> str:
 
 def refuse_lowered(text: str) -> None:
     """``xᵢ`` and ``xⁿ``, whose normal form is the one name xi."""
+    root = _ROOT.search(text)
+    if root is not None:
+        line = f"{text[: root.start()]}{root[2]}^(1/{_normal(root[1])}){text[root.end() :]}"
+        raise NotationError("a root of another order is a power", text=text, span=root.span(), repair=line)
     found = _LOWERED.search(text)
     if found is not None:
         where = "below" if _is_below(found.group()) else "above"

@@ -24,6 +24,7 @@ _ENVIRONMENT = re.compile(
 )
 _SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\]|`{3,}\w*)\s*")  # alone in a line, around formulas
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
+_WITHIN = re.compile(r"\\begin\{(d?cases|\w*matrix|array)\}.*?\\end\{\1\}")
 _SPACED = r"(?:[\s&]|\\(?:q?quad|hspace\{[^{}]*\}|[,;:! ]))*"
 _JOINS = r"[-+−*/·×=<>≤≥≈,)\]}]|\\(?:cdot|times|div|pm|leq?|geq?|approx|equiv|right)(?![A-Za-z])"
 _GOES_ON = re.compile(rf"{_SPACED}(?:{_JOINS})")  # a row of LaTeX that begins with what joins it to the one before
@@ -100,13 +101,19 @@ def rows(text: str) -> Iterator[tuple[int, str]]:
     for position, line in enumerate(text.splitlines(), start=1):
         set_apart = _SET_APART.fullmatch(line) is not None
         bare = "" if set_apart else _ENVIRONMENT.sub("", line) if "\\" in line else line
-        for place, row in enumerate(_ROW.split(bare) if "\\" in bare else (bare,)):
+        for place, row in enumerate(_split(bare) if "\\" in bare else (bare,)):
             ended = ended or place > 0
             if row.strip() or row == line:
                 yield position, _row(row, before) if ended and row.strip() else row
             if code := row.partition("#")[0].strip():
                 ended, before = False, code
         ended = ended or (bare != line and not bare.strip())
+
+
+def _split(line: str) -> list[str]:
+    r"""The rows of a line of LaTeX; those of its ``cases`` and matrices are within a formula."""
+    kept = _WITHIN.sub(lambda found: found[0].replace("\\\\", "\0"), line)
+    return [row.replace("\0", "\\\\") for row in _ROW.split(kept)]
 
 
 def _row(row: str, before: str) -> str:

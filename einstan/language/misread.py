@@ -18,9 +18,10 @@ from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
 from einstan.language.glued import one_name
-from einstan.language.index import is_capital, lowered
+from einstan.language.index import is_capital, lowered, names_in
 from einstan.language.occurrences import evidence, index_refs
 from einstan.language.surface import (
+    CALLABLE,
     Call,
     Expression,
     Letter,
@@ -35,6 +36,7 @@ from einstan.language.surface import (
     only_part,
     walk,
 )  # fmt: skip
+from einstan.language.term import Partial
 from einstan.language.tokens import Token, respelled
 
 TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
@@ -49,6 +51,7 @@ _RUN_TOGETHER = re.compile(r"[^\W\d_](?:d[^\W\d_])+")  # the xdy of dxdy
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
 _LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
+_ONE_LABEL = re.compile(r"[^\W\d_]+_[A-Za-z]")
 _ENTRY = re.compile(r"\\?\w+_(\d+)")
 _OPERATORS = {
     **dict.fromkeys(("E", "P"), "mean[N](x[N]), over what is drawn"),
@@ -62,6 +65,13 @@ MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
 )  # fmt: skip
 COUNTING = "ijklmnpqrst"  # letters of indices that are numbers, too: a_n = n^2
 _REFLECTED = re.compile(r"[\[,]\s*([A-Z])\s*(?:-\s*1\s*)?-\s*([a-z])\s*(?:-\s*1\s*)?[\],]")
+_IN_SLOTS = re.compile(r"_([a-z])(?!\w)|(?<=[\[{,])\s*([a-z])(?=\s*[,\]}])")
+_VECTOR = re.compile(rf"(?<![\w\\])(?!(?:{'|'.join(CALLABLE)})(?!\w))[^\W\d_ΣΠ²³½][^\W²³]*(?![\w(\[])")
+_RUN_OF_INDICES = re.compile(r"_([a-z]{2})(?!\w)")
+_SUMMED = re.compile(r"([ΣΠ])_\{?\s*([^\W\d_])(?!\w)")
+_EXPECTED = re.compile(r"(?<!\w)(E|Var)\s*(?:\[([^\[\]|;,∂]+)\]|\(((?:[^()|;,∂]|\([^()|;,∂]*\))+)\))")
+_OPERATED = re.compile(r"(?<!\w)(?:E|P|Pr|Var|Cov)\s*[\[(]")
+_PLAIN = re.compile(r"[^\W\d_²³½][^\W²³]*(?![\w(\[])")
 _WAVE = re.compile(r"(?:exp\s*\(|\be\^)[^=]*(?:\bpi\b|π|\\pi)")
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
@@ -155,12 +165,44 @@ def sum_sign(text: str, token: Token, end: int, over: bool) -> NotationError:
     sign, word, name = {"Σ": ("∑", "sum", "Sigma"), "Π": ("∏", "prod", "Pi")}[token.text[0]]
     span = (token.start, token.end)
     before, behind = text[: span[0]], text[span[0] + 1 :]
+    meant = f"{before}{sign}{behind}" if over else _over_letters(text, token.text, sign)
+    number = [] if over else [f"{before}{name}{' ' * behind.startswith(('|', '('))}{behind}"]
+    factor = f"{text[:end]} * {text[end:].lstrip()}" if text[end - 1] == "]" else f"{word}[K](...)"
     return NotationError(
         f"the letter {token.text[0]} names a tensor, and the sign is {sign}", text=text, span=span,
-        repair=(
-            f"{before}{sign}{behind}" if over else f"{before}{name}{behind}",
-            f"{text[:end]} * {text[end:].lstrip()}" if text[end - 1] == "]" else f"{word}[K](...)",
-        ),
+        repair=tuple(filter(None, (meant, *number, factor if over or not meant else ""))),
+    )  # fmt: skip
+
+
+def with_slot(text: str, letter: str) -> str:
+    """A part of a text in which every name without slots has one."""
+    return _VECTOR.sub(rf"\g<0>[{letter}]", text)
+
+
+def _over_letters(text: str, letter: str, sign: str) -> str:
+    """``Σ m_i r_i²`` with what it is over, the letters that the left side lacks, and ``Σ p log p`` with an index of its
+    own; nothing where it stands alone, or has a number, Σ2."""
+    left, equals, right = text.partition("=")
+    if len(letter) > 1 or not equals or not re.search(rf"{letter}\s*[\w(|\\]", right):
+        return ""
+    right = _RUN_OF_INDICES.sub(lambda found: f"_{{{','.join(found[1])}}}", right)
+    summed = dict.fromkeys(each for found in _IN_SLOTS.findall(right) for each in found if each)
+    over = [each for each in summed if not re.search(rf"[_\[{{,]\s*{each}(?!\w)", left)]
+    start = right.index(letter)
+    if not over:
+        free = next((each for each in "KNIJ" if not re.search(rf"(?<!\w){each}(?!\w)", text)), "")
+        if not free or summed or re.search(r"[\w)\]]\s*$", right[:start]):
+            return ""
+        over, right = [free], right[:start] + with_slot(right[start:], free)
+    below = over[0] if len(over) == 1 else f"{{{','.join(over)}}}"
+    return f"{left}=" + re.sub(rf"{letter}(?!\w)\s*", f"{sign}_{below} ", right)
+
+
+def greek_sums(text: str, span: Span) -> NotationError:
+    """``Σ_i x_i`` with all of the signs that are meant."""
+    return NotationError(
+        "the letters Σ and Π name tensors, and the signs are ∑ and ∏", text=text, span=span,
+        repair=re.sub(r"[ΣΠ](?=_)", lambda letter: "∑" if letter[0] == "Σ" else "∏", text),
     )  # fmt: skip
 
 
@@ -206,6 +248,7 @@ def _run_together(text: str, tree: Relation, names: dict[str, Ref]) -> None:
     if left and all(set(slots[name]) <= right for name in left):
         free, repaired = {letter for name in left for letter in slots[name]}, text
         free.update(node.name for node in walk(tree) if isinstance(node, Letter))
+        free.update(letter for _, letter in _SUMMED.findall(text))
         for name, letters in slots.items():
             indices = ",".join(letter if letter in free else letter.upper() for letter in letters)
             repaired = respelled(repaired, name, f"{name.partition('_')[0]}[{indices}]")
@@ -243,6 +286,8 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
     _refuse_reflected(text, names)
     if "_" not in text:
         return
+    _refuse_letters_of_sums(text)
+    _refuse_ends(text, tree, names)
     _refuse_labelled_left(text, tree, names)
     products = [
         [part for part, _ in node.parts if not isinstance(part, Number)]
@@ -266,6 +311,36 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         name, _, number = str(ref.name).partition("_")
         if number.isdigit() and name in lowered:  # w_0 beside w_k
             raise _two_names(text, ref, f"an entry of {name}", number, f"{name}[{number}]")
+
+
+def _refuse_letters_of_sums(text: str) -> None:
+    """``claim S = Σ_i x_i``, whose Σ would be a tensor: its letter stands on that side alone."""
+    for found in _SUMMED.finditer(text):
+        left, _, right = text.partition("=")
+        other = right if found.start() < len(left) else left
+        if found[2] not in names_in(other.replace("_", " ")):
+            raise greek_sums(text, found.span(1))
+
+
+def _refuse_ends(text: str, tree: Relation, names: Counter[str]) -> None:
+    """``v_f - v_i``, a final and an initial value: letters that stand once, below one name."""
+    found: dict[str, dict[str, Ref]] = {}
+    for ref in walk(tree):
+        if isinstance(ref, Ref) and (label := _ONE_LABEL.fullmatch(text[slice(*ref.span)].strip())):
+            found.setdefault(str(ref.name), {})[label[0][-1]] = ref
+    for name, refs in found.items():
+        if len(refs) < 2 or len(refs) < names[name] or any(names[letter] > 1 for letter in refs):
+            continue
+        joined, slotted = text, text
+        for letter in refs:
+            other = f"{name}_{letter}1" if name == "d" else one_name(f"{name}{letter}")
+            joined = re.sub(rf"(?<!\w){name}_{letter}(?!\w)", other, joined)
+            slotted = re.sub(rf"(?<!\w){name}_{letter}(?!\w)", f"{name}[{letter}]", slotted)
+        first = next(iter(refs.values()))
+        raise NotationError(
+            f"{text[slice(*first.span)]} is a name with a label, or an entry of {name}", text=text, span=first.span,
+            repair=(joined,) if isinstance(only_part(tree.left), Ref) else (joined, slotted),
+        )  # fmt: skip
 
 
 def _refuse_reflected(text: str, names: Counter[str]) -> None:
@@ -321,18 +396,45 @@ def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
         letters = [str(part.name) if isinstance(part := only_part(slot), Ref) else "" for slot in node.slots]
         return bool(letters) and all(is_capital(letter) and names[letter] == 1 for letter in letters)
 
+    def is_value(node: Ref) -> bool:
+        parts = (part for slot in node.slots for part in walk(slot))
+        return any(
+            isinstance(part, Power)
+            or (isinstance(part, Ref) and isinstance(part.name, Partial))
+            or (isinstance(part, Term) and sum(isinstance(factor, Ref) for factor, _ in part.parts) > 1)
+            for part in parts
+        )
+
     for name in _OPERATORS:
         read = [node for node in walk(tree) if isinstance(node, Ref) and node.name == name]
-        drawn = all(map(is_drawn, read)) and (  # the energies E[N] are summed
-            len(read) > 1
-            or len(name) > 1
-            or any(str(part.name) in "XYZ" for ref in read for part in index_refs(ref.slots))
+        drawn = any(map(is_value, read)) or (
+            all(map(is_drawn, read))
+            and (  # the energies E[N] are summed
+                len(read) > 1
+                or len(name) > 1
+                or any(str(part.name) in "XYZ" for ref in read for part in index_refs(ref.slots))
+            )
         )
         if read and drawn:
             raise NotationError(
                 f"{name} is an operator on random variables, or a tensor that is summed", text=text, span=read[0].span,
-                repair=(_OPERATORS[name], f"another name for a tensor, such as {name}0"),
+                repair=(expected(text) or _OPERATORS[name], f"another name for a tensor, such as {name}0"),
             )  # fmt: skip
+
+
+def expected(text: str) -> str:
+    """The text with ``E[X^2]`` as ``mean[N](X[N]^2)``, over what is drawn; nothing where another of them stays."""
+    if re.search(r"(?<!\w)N(?!\w)", text):
+        return ""
+
+    def meant(found: re.Match[str]) -> str:
+        inside = found[2] or found[3]
+        drawn = [name for name in names_in(inside) if name[0].isupper()] or names_in(inside)
+        inside = _PLAIN.sub(lambda name: f"{name[0]}[N]" if name[0] in drawn else name[0], inside)
+        return f"{'mean' if found[1] == 'E' else 'var'}[N]({inside})"
+
+    line = _EXPECTED.sub(meant, text)
+    return line if line != text and not _OPERATED.search(line) else ""
 
 
 def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:

@@ -12,7 +12,18 @@ from einstan.language.dims import axis, is_axis, loose, relate, unguarded
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
-from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, rebound
+from einstan.language.term import (
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Position,
+    Reduce,
+    Sum,
+    bound_indices,
+    rebound,
+)
 
 
 def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> Expr:
@@ -23,7 +34,8 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
     if not root.binds:
         return root
     letter = lowered if small else capitalised
-    scalars = {str(node.tensor) for node in preorder(root) if isinstance(node, Indexed) and not node.slots}
+    valued = holds(root, Position)  # whose letters alone are called as no tensor is, whatever slots it has
+    scalars = {str(n.tensor) for n in preorder(root) if isinstance(n, Indexed) and (valued or not n.slots)}
     spelled = {index.name for index in bound_indices(root)} | avoid
     below: dict[Node, frozenset[str]] = {}  # names bound below a renamed node
     softmaxes: dict[Node, tuple[Expr, Index]] = {}

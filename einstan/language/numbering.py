@@ -130,6 +130,12 @@ def _unit(text: str, begin: int, counts: Mapping[str, int] | None) -> NotationEr
     )  # fmt: skip
 
 
+def multiplied(text: str) -> str:
+    """A line as it is printed, whose last factors may look like a unit, with the sign in front of them: ``5 * m/s``."""
+    error = _unit(text, max(text.find("="), 0), None)
+    return error.repair[-1] if error is not None else text
+
+
 def behind_factor(text: str, place: int) -> bool:
     """Whether a whole factor ends at a place: what stands there in brackets is no argument and no divisor."""
     last = _FACTOR.search(text, 0, place)

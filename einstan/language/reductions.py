@@ -20,11 +20,26 @@ from einstan.language.derivatives import Derivatives
 from einstan.language.errors import Span
 from einstan.language.index import capitalised, is_capital
 from einstan.language.limits import without_limits
+from einstan.language.misread import with_slot
 from einstan.language.occurrences import bare_names
-from einstan.language.surface import Binder, Call, Expression, Letter, Power, Ref, Surface, Task, Term, only_part
+from einstan.language.surface import (
+    Binder,
+    Call,
+    Expression,
+    Letter,
+    Power,
+    Ref,
+    Surface,
+    Task,
+    Term,
+    only_part,
+)
 from einstan.language.tokens import Token, respelled
 
 _ONE_NAME = re.compile(r"\(\s*([^\W\d_]\w*)\s*\)")
+_SUMMANDS = re.compile(r"[+=,]|(?<![\[(^ ])-|- ")
+_BARS = re.compile(r"\|([^|]+)\|(\^\w+|[²³])?")
+_BRACED = re.compile(r"\s*\\?\{([^{}]*?)\\?\}")
 _DEFINED = re.compile(r"\s*(\w+)\s*=\s*(\w+)")
 _LINEAR = ("sum", "mean")
 _SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
@@ -73,6 +88,11 @@ class Reductions(Derivatives):
                     repair = (f"{self.text[: token.start]}{nested}{self.text[self.last_end :]}",)
                 self.fail(problem, (token.start, self.last_end), repair)
             return Call((token.start, self.last_end), function, arguments)
+        above = self.tokens[self.position - 2].text in ("{", "^")  # x^{max}
+        alone = not self.at("(", "[", "_", "{", "|") and not self.starts_factor()
+        if alone and not above and not token.big:  # mean = ...
+            other = respelled(self.text, token.text, f"{token.text}1")
+            self.fail(f"{token.text} is a reduction and cannot be a tensor", (token.start, token.end), other)
         slots = yield self.slots()
         letters = []
         for slot in slots:
@@ -84,6 +104,10 @@ class Reductions(Derivatives):
         if not letters:
             if self.at("^") and self.ahead(1).kind != "end":
                 self.fail("a sum runs over the whole axis and has no limits", None, without_limits(self.text))
+            braced = _BRACED.match(self.text, token.end)  # max{0, x}
+            if braced:
+                round_ones = f"{self.text[: token.end]}({braced[1]}){self.text[braced.end() :]}"
+                self.fail("brackets around arguments are round", braced.span(), round_ones)
             if self.at("("):
                 yield self.parenthesised(token)
             repair = self.over_all(token, self.last_end)
@@ -146,9 +170,16 @@ class Reductions(Derivatives):
         before, inside, behind = self.text[: token.end], self.text[token.end : end].lstrip(), self.text[end:]
         left, stand = self.letters(self.text.partition("=")[0]), self.letters(inside)
         found = list(dict.fromkeys(stand))
-        if token.big and not inside:  # ∑ x_i
+        if not inside:  # ∑ x_i
             lacking = [letter for letter in dict.fromkeys(self.letters(behind)) if letter not in left]
-            return (f"{before}_{{{','.join(lacking)}}} {behind.lstrip()}" if lacking else f"{token.text}[K](x[K])",)
+            if token.big:
+                return (f"{before}_{{{','.join(lacking)}}} {behind.lstrip()}" if lacking else f"{token.text}[K](x[K])",)
+            inside, behind = behind.strip(), ""
+            if not lacking or _SUMMANDS.search(inside):
+                return (f"{token.text}[K](x[K])",)
+            bars = _BARS.fullmatch(inside)  # sum |x[n]|^2
+            inside = f"(abs({bars[1]}){bars[2]})" if bars else f"({inside})"
+            return (f"{before}[{','.join(lacking)}]{inside}",)
         normed = [letter for letter in found if is_capital(letter) and stand.count(letter) == 1]
         normed += [letter for letter in reversed(left) if letter in found]
         if normed and token.text == "softmax":
@@ -165,6 +196,9 @@ class Reductions(Derivatives):
             if named[1] in self.letters(self.text) and behind.strip():  # sum(j) A[i,j] B[j]
                 return (f"{before}[{named[1]}]({behind.strip()})",)
             capitals, inside = ["K"], f"({named[1]}[K])"
+        elif not found and inside.startswith("(") and token.text != "softmax":  # sum((y - z)^2)
+            letter = next(each for each in "KNIJ" if not re.search(rf"(?<!\w){each}(?!\w)", self.text))
+            capitals, inside = [letter], with_slot(inside, letter)
         written = f"{before}[{','.join(capitals)}]{inside}{behind}"
         return (written if capitals else f"{token.text}[K](x[K])",)
 

@@ -48,6 +48,8 @@ class References(Cursor):
             self.refuse_value_at(token)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
+        if name.endswith(")") and not slots and self.at("(") and self.token.glued:  # f^{(2)}(x)
+            self.refuse_value_at(token)
         if (
             token.raw
             and name[:1] in ("Σ", "Π")

@@ -16,7 +16,7 @@ from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
 from einstan.language.signs import DENIED
-from einstan.language.surface import RESERVED
+from einstan.language.surface import CALLABLE, RESERVED
 
 _BULLETS = (
     rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"
@@ -46,6 +46,11 @@ _WORDS_OF_REMARKS = (
 _TELLS = frozenset(_WORDS_OF_REMARKS.split())  # which no formula has beside its names
 
 _SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*(?:,\s*(?:\.{3}|…|\\[lc]?dots)|\.\.|:)"  # i = 1, ..., n, i = 1..n
+LONG = 4  # letters of a word that is no name
+_COMMENTS = ("//", "/*", "(*", "<!--", ";", '"', "%", "--")
+_COMMENT = re.compile(
+    r"\s+(//|/\*|\(\*|<!--|;|\"|%|--)\s*([^\W\d_][^\W_]*(?:[ ,.'’-]+[^\W_]+)*[.!]?)\s*(?:\*/|\*\)|-->|\")?$"
+)
 _QUANTIFIED = re.compile(
     r"[\s,(]*(?:\\(?:q?quad|text)(?![A-Za-z])\{?\s*)*"
     r"(?:\b(for|when(?:ever)?|if|where|unless|since|assuming(?:\s+that)?|provided(?:\s+that)?)\b"
@@ -121,6 +126,20 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
         span=(start, start + len(remark)),
         repair=(f"{before}  # {written}", *product),
     )  # fmt: skip
+
+
+def commented(text: str, counts: Mapping[str, int]) -> NotationError | None:
+    """``y = x // doubled`` and ``y = x /* doubled */``, comments of other languages."""
+    found = _COMMENT.search(text, text.find("=") + 1) if any(sign in text for sign in _COMMENTS) else None
+    if found is None:
+        return None
+    words = re.findall(r"[^\W\d_]+", found[2])
+    closed = found[1] in ("/*", "(*", "<!--")
+    known = any(counts.get(word, 0) > 1 or word in CALLABLE for word in words)
+    if not closed and (known or max(map(len, words)) < LONG or "=" in found[2]):
+        return None
+    line = f"{text[: found.start()]}  # {found[2].strip()}"
+    return NotationError("a comment begins with #", text=text, span=(found.start(1), len(text)), repair=line)
 
 
 def quantified(text: str, document: bool) -> NotationError | None:

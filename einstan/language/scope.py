@@ -65,6 +65,8 @@ def bind_equation(
             and isinstance(left.exponent, Number)
         ):  # \\sigma^2 = ...
             repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
+        if text.startswith("- "):  # an item of a list
+            repairs.insert(0, text[2:].lstrip())
         if isinstance(left, Call) and not left.arguments:  # pi = p q - c q, a profit
             repairs.insert(0, respelled(text, text[slice(*span)].strip(), f"{left.function}1"))
         above = text[slice(*left.exponent.span)].strip("{} ") if isinstance(left, Power) else ""

@@ -17,8 +17,10 @@ from einstan.language.naming import erased, extents_named, named, normalised, vi
 from einstan.language.node import Node, holds, note, preorder, rewrite
 from einstan.language.scope import parse
 from einstan.language.surface import Binder, Expression, Relation, Term, walk
+from einstan.language.syntax import told_one
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import reread, tied
+from einstan.language.told import as_read
 from einstan.language.writer import Writer
 
 
@@ -27,9 +29,16 @@ def show(node: Node) -> str:
     text: str | None = node.notes.get(show)
     if text is None:
         text = Writer().text_of(surface_of(node)[0])
+        (text,) = as_read((text,)) if "/d" in text else (text,)
         if isinstance(node, Equation | Affine):  # which are printed again and again
             note(node, show, text)
     return text
+
+
+def shown_alone(equation: Equation) -> str:
+    """The text of an equation without the lines around it, which tell that their names are names."""
+    (text,) = as_read((show(equation),))
+    return told_one(text, surface_of(equation)[0])
 
 
 def reading(node: Node) -> str:
@@ -183,4 +192,4 @@ def _not_spelled(equation: Equation) -> ScopeError:
     )
 
 
-__all__ = ["reading", "show", "show_with_spans", "sums_inside", "well_named"]
+__all__ = ["reading", "show", "show_with_spans", "shown_alone", "sums_inside", "well_named"]

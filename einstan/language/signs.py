@@ -14,8 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from einstan.language.dots import without_dots
 from einstan.language.entries import of_matrices, of_vector
 from einstan.language.errors import NotationError
+from einstan.language.gradients import with_gradients, with_primes
+from einstan.language.slices import without_slices
 from einstan.language.typeset import bars
 
 INSTEAD = {  # of signs that are none here, in words
@@ -33,6 +36,7 @@ INSTEAD = {  # of signs that are none here, in words
     "&": "1[x > 0] 1[y > 0], where both hold",
     "?": "1[x > 0] y + 1[x <= 0] z",
     ";": "equations stand in lines of their own; cases are 1[x > 0] y + 1[x <= 0] z",
+    "°": "an angle in radians, x pi/180; another name, such as E0",
     "±": "two equations, one with + and one with -",
     "∓": "two equations, one with + and one with -",
     "≈": "y = x",
@@ -59,7 +63,7 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     **dict.fromkeys(("int", "iint", "oint"), INSTEAD["∫"]),
     **dict.fromkeys(("pm", "mp"), INSTEAD["±"]),
     "propto": INSTEAD["∝"],
-    **dict.fromkeys(("ldots", "cdots", "dots", "dotsc", "vdots", "ddots"), INSTEAD["…"]),
+    **dict.fromkeys(("vdots", "ddots"), INSTEAD["…"]),
     **dict.fromkeys(("in", "notin"), INSTEAD["∈"]),
     **dict.fromkeys(("to", "rightarrow", "mapsto", "gets", "leftarrow", "Rightarrow", "iff"), INSTEAD["→"]),
     **dict.fromkeys(("wedge", "land", "cap"), INSTEAD["&"]),
@@ -71,16 +75,19 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     "%": "x / 100",
     "over": "\\frac{a}{b}",
 }
-REPLACED = {"—": "-", "‐": "-", "‑": "-", "•": "*", "∛": "cbrt ", "＝": "=", "，": ", ", "“": "", "”": "", "`": ""}
+REPLACED = {
+    "—": "-", "‐": "-", "‑": "-", "•": "*", "⋆": "*", "∕": "/", "⁄": "/", "∛": "cbrt ", "＝": "=", "，": ", ",
+    "“": "", "”": "", "`": "",
+}  # fmt: skip
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
-_CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
+CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
 BETWEEN = {  # a sign or word between operands, and the two as they are written here
     "%": "mod({a}, {b})",
     "mod": "mod({a}, {b})",
     "rem": "mod({a}, {b})",
     "div": "floor({a} / {b})",
-    "choose": _CHOOSE,
+    "choose": CHOOSE,
     "times": "{a} {b}",
     "over": "({a} / {b})",
     "per": "({a} / {b})",
@@ -96,6 +103,9 @@ OPERATIONS = {  # which are no numbers where they stand without slots
     "cross": "an entry each: x[1] y[2] - x[2] y[1] is the first",
     "xor": "1[a != b]",
     "integral": INSTEAD["∫"],
+    **dict.fromkeys(("NaN", "NAN", "null", "nil", "Inf", "INF", "Infinity"), INSTEAD["∞"]),
+    **dict.fromkeys(("true", "TRUE"), "1"),
+    **dict.fromkeys(("false", "FALSE"), "0"),
 }
 
 MOST = 1000  # characters of a text that is written out
@@ -104,7 +114,7 @@ _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
 _LEFT = re.compile(rf"({_OPERAND})\s*$")
 _RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[({{^])")
-_NORM = re.compile(r"(?:\\\||‖|∥)((?:[^|‖∥\\]|\\[A-Za-z])+)(?:\\\||‖|∥)(?:_\{?([12F])\}?)?(?!_)")
+_NORM = re.compile(r"(?:\\\||‖|∥)((?:[^|‖∥\\]|\\[A-Za-z])+)(?:\\\||‖|∥)(?:_\{?([12F])\}?|([₁₂]))?(?!_)")
 _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
 _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
@@ -126,12 +136,18 @@ _OF_CASES = re.compile(
 )
 _RELATIONS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">"}
 _LIST = re.compile(r"\s*([^\W\d_]\w*)\s*=\s*[\[(]([^\[\](),]+(?:,[^\[\](),]+)+)[\])]\s*")
-_LAGRANGE = re.compile(r"\s*([^\W\d_]\w*)['′’]\(\s*([^\W\d_]\w*)\s*\)\s*=")  # f'(x) =
-_GRADIENT = re.compile(r"(?:∇|\\nabla)\s*_\{?([^\W\d_])\}?\s*([^\W\d_])(?!\w|[\[(_])")  # ∇_x f
-_VECTOR = r"\s*(\\?[^\W\d_]+\d*(?:_\w|\[\w\])?)\s*"
-_INNER = re.compile(rf"(?:⟨|\\langle(?![A-Za-z])){_VECTOR},{_VECTOR}(?:⟩|\\rangle(?![A-Za-z]))")
+_ALONE = re.compile(r"\s*(\\?[^\W\d_]+\d*(?:_\w|\[\w\])?)\s*")
+_INNER = re.compile(r"(?:⟨|\\langle(?![A-Za-z]))([^,⟨⟩=]+),([^,⟨⟩=]+?)(?:⟩|\\rangle(?![A-Za-z]))")
+_RATIO = re.compile(r"(?<=[\w)\]])\s+:(?=\s)")
+_SIGNED = re.compile(r"\s*([^\W\d_]\w*)\s*=")
+_ANGLE = re.compile(r"([\d.]+)\s*\^\s*\{?\s*\\circ\s*\}?")  # 45^\circ
+_OUTER = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*(?:⊗|\\otimes)\s*(\w+)\s*")
+_NORMAL = re.compile(
+    r"\s*([^\W\d_]\w*?)(_\w|_\{[^{}]*\}|\[[^\[\]]*\])?\s*~\s*N\(([^(),]+),\s*([^(),²^]+)(?:²|\^\{?2\}?)\)\s*"
+)
+_DEGREES = re.compile(r"([\d.]+|[^\W\d_])\s*°")
 _NAME = re.compile(r"\\?[^\W\d_]\w*")
-_NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+-]\s*{_NAME.pattern})*")  # a difference of vectors
+_NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+−-]\s*{_NAME.pattern})*")  # a difference of vectors
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 
@@ -148,6 +164,12 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _contracted(found)
     elif known == "?" and (cases := _TERNARY.fullmatch(text)):
         line = chosen(cases[1], cases[2], cases[3], cases[4])
+    elif known == "∘" and _ANGLE.search(text):
+        line = _ANGLE.sub(r"\1 \\pi/180", text)
+    elif known == "⊗" and (outer := _OUTER.fullmatch(text)):
+        slots = iter("ijkl")
+        left, right = ([next(slots) for _ in range(1 + outer[k][0].isupper())] for k in (2, 3))  # a capital is a matrix
+        line = f"{outer[1]}[{','.join(left + right)}] = {outer[2]}[{','.join(left)}] {outer[3]}[{','.join(right)}]"
     elif known in BETWEEN:
         line = _joined(text, known, start, end)
         while known in "⊙∘⊗" and (again := line.find(text[start:end])) >= 0:  # the others of the text, too
@@ -168,15 +190,31 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     elif known == ";" and all("=" in part for part in text.split(";")):
         line = "\n".join(part.strip() for part in text.split(";"))
     elif known == "∇":
-        line = _GRADIENT.sub(r"∂\2/∂\1", text)
-        line = "" if line == text else line
+        line = with_gradients(text)
+    elif known == "∞":
+        line = re.sub(r"\s*\^\s*\{?\s*(?:\+?∞|\\infty(?![A-Za-z]))\s*\}?", "", text)
+        line = "" if line == text or "∞" in line or "\\infty" in line else line
+    elif known == "…":
+        line = without_slices(text) or without_dots(text)
+    elif known == ":":
+        line = without_slices(text) or (_RATIO.sub(" /", text) if "[" not in text and _RATIO.search(text) else "")
+    elif known.lower() in ("true", "false"):
+        line = f"{text[:start]}{words}{text[end:]}"
+    elif known in "±∓":
+        line = _both(text)
+    elif known == "°" and re.search(r"°\s*[CFK](?!\w)", text):
+        line = re.sub(r"\s*°\s*[CFK](?!\w)", "", text)
+    elif known == "°":
+        line = _DEGREES.sub(lambda found: f"{found[1]} pi/180" if found[1][0].isdigit() else f"{found[1]}0", text)
     elif known in "⟨⟩" and not re.search(r"(?<!\w)K(?!\w)", text):
-        line = _INNER.sub(lambda found: " ".join(_with_letter(each, "K") for each in found.groups()), text)
-        line = "" if line == text else line
-    elif known == "'" and (found := _LAGRANGE.match(text)):
-        line = f"∂{found[1]}/∂{found[2]} = {text[found.end() :].lstrip()}"
+        line = inner_products(text)
+    elif known == "'" and (line := with_primes(text)):
+        pass
     elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
         line = of_matrices(text)
+    elif known == "~" and (normal := _NORMAL.fullmatch(text)):  # y ~ N(m, s^2)
+        noise = next(each for each in ("ε", "z", "u0") if each not in text) + (normal[2] or "")
+        line = f"{normal[1]}{normal[2] or ''} = {normal[3].strip()} + {normal[4].strip()} * {noise}"
     elif known == "~" and "=" in text[:start]:  # a tie, of TeX
         line = re.sub(r"\s*~\s*", " ", text)
     elif known == "≈" and "=" not in text:
@@ -189,6 +227,32 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
     return tuple(filter(None, (line, "" if line and known != "'" else words)))
+
+
+def _both(text: str) -> str:
+    """``x = a ± b`` as two equations, of x1 and x2."""
+    name = _SIGNED.match(text)
+    if name is None:
+        return ""
+    upper, lower = str.maketrans("±∓", "+-"), str.maketrans("±∓", "-+")
+    body = re.sub(r"\\(pm|mp)(?![A-Za-z])", lambda sign: {"pm": "±", "mp": "∓"}[sign[1]], text[name.end() :])
+    return f"{name[1]}1 ={body.translate(upper)}\n{name[1]}2 ={body.translate(lower)}"
+
+
+def inner_products(text: str) -> str:
+    """The text with ``⟨x, A y⟩`` as ``x[K] A[K,L] y[L]``; nothing where one of them stays."""
+
+    def written(found: re.Match[str]) -> str:
+        parts = [
+            _with_letter(each.strip(), "K") if _ALONE.fullmatch(each) else of_vector(each, text, "K")
+            for each in found.groups()
+        ]
+        if not all(parts):
+            return found[0]
+        return " ".join(f"({each})" if re.search(r" [+-] ", each) else each for each in parts)
+
+    line = _INNER.sub(written, text)
+    return "" if line == text or re.search(r"[⟨⟩]|\\[lr]angle", line) else line
 
 
 def norms(text: str) -> str:
@@ -273,8 +337,16 @@ def listed(text: str) -> str:
 
 def set_by_tex(text: str, command: str) -> str:
     r"""The text with ``\binom{n}{k}``, or the cases of ``\begin{cases} x & x > 0 \\ ... \end{cases}``, as factors."""
+    if command == "propto":
+        left, _, right = text.partition("\\propto")
+        return f"{left.rstrip()} = c * {right.strip()}" if not re.search(r"(?<!\w)c(?!\w)", text) else ""
+    if command == "%":
+        return re.sub(r"\s*\\%", "/100", text)
+    if command in ("lceil", "rceil"):
+        line = re.sub(r"\\lceil(.*?)\\rceil", lambda found: f"(-floor(-({found[1].strip()})))", text)
+        return line if "ceil" not in line else ""
     if command.endswith("binom"):
-        line = _BINOMIAL.sub(lambda found: _CHOOSE.format(a=found[1].strip(), b=found[2].strip()), text)
+        line = _BINOMIAL.sub(lambda found: CHOOSE.format(a=found[1].strip(), b=found[2].strip()), text)
         return line if line != text and "binom" not in line else ""
     found = _CASES.fullmatch(text) if command == "begin" else None
     rows = [row.partition("&") for row in found[2].split("\\\\") if row.strip()] if found is not None else []
@@ -317,7 +389,7 @@ def _normed(found: re.Match[str], left: str) -> str:
     if small and (len(set(small)) > 1 or any(re.search(rf"[\[_,{{\s]{letter}(?!\w)", left) for letter in small)):
         letter = next(each for each in "DKLM" if not re.search(rf"(?<!\w){each}(?!\w)", found.string))
         numbered = _SMALL_SLOTS.sub(lambda slots: _with_slot(slots, letter), inside)
-        return f"sum[{letter}](abs({numbered}))" if found[2] == "1" else f"norm[{letter}]({numbered})"
+        return f"sum[{letter}](abs({numbered}))" if _order(found) == "1" else f"norm[{letter}]({numbered})"
     inside = _SMALL.sub(lambda slots: slots[0].upper(), inside)
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
@@ -330,7 +402,11 @@ def _normed(found: re.Match[str], left: str) -> str:
         return found[0]
     elif not letters:
         what = _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
-    return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
+    return f"sum[{over}](abs({what}))" if _order(found) == "1" else f"norm[{over}]({what})"
+
+
+def _order(found: re.Match[str]) -> str:
+    return {"₁": "1"}.get(found[3] or "", found[2] or "")
 
 
 def _with_letter(vector: str, letter: str) -> str:
@@ -345,8 +421,10 @@ def _with_slot(slots: re.Match[str], letter: str) -> str:
 
 
 def over(text: str) -> str:
-    r"""``{a \over b}`` as ``{\frac{a}{b}}``."""
+    r"""``{a \over b}`` as ``{\frac{a}{b}}``, and ``y = a \over b``."""
     line = re.sub(r"\{([^{}]*?)\s*\\over\s*([^{}]*?)\}", r"{\\frac{\1}{\2}}", text)
+    whole = re.fullmatch(r"([^={}]*=)\s*([^={}]*?)\s*\\over\s+([^={}]*)", text)
+    line = f"{whole[1]} \\frac{{{whole[2]}}}{{{whole[3].rstrip()}}}" if whole else line
     return line if line != text and "\\over" not in line else ""
 
 
@@ -354,10 +432,10 @@ def grouped_digits(text: str, sign: int) -> str:
     """``1,000``, ``1_000`` and ``1 000`` with their digits together; ``sign`` is the place of what parts the first."""
     if len(text) > MOST:  # a table, and no equation
         return ""
-    groups = re.compile(r"\d{1,3}(?:[,_ ]\d{3})+(?![\d.])")
+    groups = re.compile(r"\d{1,3}(?:(?:[,_ ~]|\\[,; ]|\{,\})\d{3})+(?![\d.])")
     for found in groups.finditer(text):
         if found.start() < sign < found.end():
-            return f"{text[: found.start()]}{re.sub('[,_ ]', '', found[0])}{text[found.end() :]}"
+            return f"{text[: found.start()]}{re.sub(r'[^0-9]', '', found[0])}{text[found.end() :]}"
     if re.match(r",\d+(?![\d.])", text[sign:]) and re.search(r"(?<![\d.])\d+$", text[:sign]):  # 0,5
         return f"{text[:sign]}.{text[sign + 1 :]}"
     return ""

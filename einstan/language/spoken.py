@@ -6,6 +6,7 @@ that is read along an index is padded, ``pad(a[i]) + pad(b[i-|a.0|])``, nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 
 from einstan.language.errors import ScopeError
@@ -38,8 +39,9 @@ def _letters_of(equation: Equation) -> list[str]:
 
 
 def _unknown(text: str, name: str, equations: Iterable[Equation]) -> ScopeError:
-    start = max(text.find(f"|{name}|"), 0)
-    span = (start, start + len(name) + 2)
+    bar = r"(?:\\(?:left|right)\s*\||\\[lr]?vert(?![A-Za-z])|\|)"
+    barred = re.search(rf"{bar}\s*{re.escape(name)}\s*{bar}", text)
+    span = barred.span() if barred else (0, len(name) + 2)
     left = text.partition("[")[0].strip()
     ranks = dict(pair for e in equations for pair in ((str(e.name), len(e.indices)), *accesses(e.rhs)))
     axes = sorted(f"{other}.{k}" for other, rank in ranks.items() if str(other) != left for k in range(rank))

@@ -12,6 +12,7 @@ from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index
 from einstan.language.show import show
 from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Partial
+from einstan.language.told import as_read
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\.\s+|\s+)", re.IGNORECASE)
@@ -127,7 +128,7 @@ class Document:
     statements: tuple[Statement, ...]
 
     def __str__(self) -> str:
-        return "\n".join(str(statement) for statement in self.statements)
+        return "\n".join(as_read([str(statement) for statement in self.statements]))
 
     @property
     def equations(self) -> tuple[Equation, ...]:

@@ -40,10 +40,11 @@ RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist}
 _OPERATORS = (
     "tr Tr trace diag det slogdet logdet inv pinv transpose grad argmax argmin cumsum cumprod median sort "
     "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv "
-    "rank Rank Var Cov cov Corr corr dim ker adj vec sup lim sinc gelu"
+    "rank Rank Var Cov cov Corr corr dim ker adj vec sup lim sinc gelu log_2 log_10 lb"
 )
 APPLIED = frozenset(_OPERATORS.split())  # in front of what they are of, where they are no numbers: tr A, logit p
 NOWHERE = (0, 0)
+_TURNED = re.compile(r"T(?:[^\W\d_]\d?(?:_\w)?)?")
 
 # What is written instead of a word that is no name.
 INSTEAD = {
@@ -239,10 +240,17 @@ def looks_called(node: Surface) -> bool:
 
 
 def looks_applied(node: Surface, behind: Surface) -> bool:
-    """Whether the number of such a name would be read as an operator: ``tr * A``."""
+    """Whether the number of such a name would be read as an operator: ``tr * A``, ``Δ * x``."""
     base = behind.base if isinstance(behind, Power) else behind
-    is_bare = isinstance(node, Ref) and node.name in APPLIED and not node.slots
+    if isinstance(base, Number) and isinstance(node, Ref) and node.name == "x" and not node.slots:
+        return True  # 2 x 10^3, where x is a times
+    is_bare = isinstance(node, Ref) and (node.name in APPLIED or node.name == "Δ") and not node.slots
     return is_bare and not isinstance(base, Expression | Number | Size)
+
+
+def looks_turned(name: object) -> bool:
+    """Whether the power of such a name looks like a transpose, alone or glued to what stands behind it: ``X^TX``."""
+    return isinstance(name, str) and _TURNED.fullmatch(name) is not None
 
 
 def is_pi(node: Surface) -> bool:

@@ -26,9 +26,11 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
+from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
-from einstan.language.glued import as_one, candidates, glued, in_pass, is_pair, raised
+from einstan.language.glued import ANY, as_one, candidates, glued, in_pass, is_pair, raised
+from einstan.language.index import names_in
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -59,6 +61,7 @@ from einstan.language.surface import (
     has_no_index,
     is_numeric,
     is_pi,
+    looks_turned,
     only_part,
     run,
     runs_on,
@@ -66,7 +69,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.threads import cached_property
-from einstan.language.tokens import Token, is_name
+from einstan.language.tokens import Token, is_name, respelled
 from einstan.language.unknown import unknown_call
 
 
@@ -89,17 +92,32 @@ def read_relation(
 def _glued(parser: Parser, tree: Relation) -> NotationError | None:
     """The refusal of letters that may be a product; what the program or the document has is looked at there."""
     apart = {token.text for token in parser.tokens if token.kind == "name"}
-    left = only_part(tree.left)
+    return _products(parser.text, tree, apart, parser.around)
+
+
+def _products(text: str, tree: Surface, apart: Collection[str], around: Collection[str]) -> NotationError | None:
+    left = only_part(tree.left) if isinstance(tree, Relation) else None
     defined = left.name if isinstance(left, Ref) else ""
-    own = [word for word in apart if len(word) > 1 and word not in parser.around and not in_pass(word, defined)]
-    words, pairs = candidates(own, apart), [word for word in own if is_pair(word)]
+    own = [word for word in apart if len(word) > 1 and word not in around and not in_pass(word, defined)]
+    words, pairs = candidates(own, {*apart, *around}), [word for word in own if is_pair(word)]
     if not words and not pairs:
         return None
     names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
     names.pop(defined, None)  # type: ignore[arg-type]
     read = {name: rank for name, rank in names.items() if name in words}
-    error = glued(parser.text, read, names, evidence(tree)) if read else None
-    return error or raised(parser.text, [name for name in pairs if names.get(name) == 0])
+    known = dict.fromkeys(around, ANY) | names
+    error = glued(text, read, known, evidence(tree)) if read else None
+    return error or raised(text, [name for name in pairs if names.get(name) == 0])
+
+
+def told_one(text: str, tree: Surface) -> str:
+    """An equation as it is read alone: a name that may be a product there is set as one, ``\\mathrm{mv}``."""
+    names = set(names_in(text))
+    while (error := _products(text, tree, names, ())) is not None and error.span is not None:
+        name = text[slice(*error.span)]
+        text = respelled(text, name, f"\\mathrm{{{name}}}")
+        names.discard(name)
+    return text
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
@@ -117,6 +135,8 @@ def _parser(text: str, known: Collection[str]) -> Parser:
     return parser
 
 
+_VALUE = re.compile(r"\(\s*([^\W\d_]\w*)\s*\)")
+_TURNED_ALL = re.compile(r"\^T(?=[^\W\d_](?:\d|_\w)?(?!\w))")
 _STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
 
 
@@ -232,6 +252,7 @@ class Parser(Atoms):
             elif self.starts_factor():
                 begin = self.token.start
                 self.refuse_run_of_letters()
+                self.refuse_mixed(parts[-1])
                 glued = self.token.glued and (self.token.kind == "name" or self.at("|"))
                 following = yield self.factor(True)
                 joined = glued or (isinstance(parts[-1][0], Number) and is_pi(following[0][0]))
@@ -264,6 +285,22 @@ class Parser(Atoms):
         start, end = self.text[: token.start], self.text[token.end :]
         repairs = f"{start}{' '.join(letters)}{end}", f"{start} {as_one(letters, end)}{end}"
         self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
+
+    def refuse_mixed(self, before: tuple[Surface, bool]) -> None:
+        """``2 1/2``, which is two and a half, or 2 times 1/2."""
+        whole, above, slash, below = self.tokens[self.position - 1], self.token, self.ahead(1), self.ahead(2)
+        if not isinstance(before[0], Number) or before[1] or not all(t.kind == "number" for t in (whole, above)):
+            return
+        half = "/" in above.text  # ½
+        fraction = slash.text == "/" and slash.glued and below.glued and below.text.isdigit() and above.text.isdigit()
+        if not whole.text.isdigit() or not (half or fraction):
+            return
+        end = above.end if half else below.end
+        start, written = whole.start, self.text[above.start : end]
+        head, behind = self.text[:start], self.text[end:]
+        readings = f"{head}({whole.text} + {written}){behind}", f"{head}{whole.text} * {written}{behind}"
+        problem = f"{self.text[start:end]} is a mixed number, or a product"
+        self.fail(problem, (start, end), readings)
 
     def refuse_difference(self, sign: Token) -> NoReturn:
         """``\\Delta x^2``, the square of a step Δx."""
@@ -401,6 +438,7 @@ class Parser(Atoms):
             self.refuse_slots_behind(start, begin, base, exponent)
             self.refuse_sub_behind(start, begin, exponent)
             self.refuse_word_above(start, base, exponent)
+            self.refuse_inverse_at(start, base, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
@@ -425,6 +463,23 @@ class Parser(Atoms):
             power = f"{self.text[:begin]}({name}){self.text[end:]}"
             problem = f"{name} is a label, or a number that is an exponent"
             self.fail(problem, (start, self.last_end), (marked(self.text, name), power))
+
+    def refuse_inverse_at(self, start: int, base: Surface, exponent: Surface) -> None:
+        """``f^{-1}(x)``, the value of an inverse at x, and ``X^TX``, whose power is a T alone to TeX."""
+        value = _VALUE.match(self.text, self.last_end)
+        inverse = isinstance(exponent, Minus) and isinstance(exponent.operand, Number) and exponent.operand.value == 1
+        if value and inverse and isinstance(base, Ref) and not base.slots and value[1] not in (*CALLABLE, *RESERVED):
+            before, written, behind = self.text[:start], self.text[start : self.last_end], self.text[value.end() :]
+            readings = f"{before}{base.name}_inv{behind}", f"{before}{written} * {value[1]}{behind}"
+            problem = f"{written}({value[1]}) is the value of an inverse, or a product"
+            self.fail(problem, (start, value.end()), readings)
+        name = str(exponent.name) if isinstance(exponent, Ref) and not exponent.slots else ""
+        bare = len(name) > 1 and self.text[exponent.span[0] - 1] == "^"
+        if bare and looks_turned(name) and self.counts[name] == 1:
+            apart = _TURNED_ALL.sub("^T ", self.text)
+            power = f"{self.text[: exponent.span[0]]}({name}){self.text[exponent.span[1] :]}"
+            problem = f"the power {name} is a transpose and a factor, or the power of a number {name}"
+            self.fail(problem, exponent.span, (of_matrices(apart) or apart, power))
 
     def is_raised(self, name: str) -> bool:
         """Whether a name stands in exponents alone."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
-from einstan.language.glued import candidates, glued, in_pass
-from einstan.language.node import holds, preorder
+from einstan.language.glued import alphabets, candidates, glued, in_pass
+from einstan.language.node import Node, holds, preorder
 from einstan.language.refusals import two_meanings
+from einstan.language.show import show
 from einstan.language.spoken import unknown_extents
 from einstan.language.statement import Claim, Document, Given, Statement, as_claim, name_of, sides_of
+from einstan.language.sugar import as_softmax
 from einstan.language.surface import looks_like_derivative
-from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
-from einstan.language.told import NAME
+from einstan.language.term import Equation, Expr, Indexed, Name, Partial, Position, tensors
+from einstan.language.tokens import respelled
+from einstan.language.told import NAME, as_read
 
 _SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
-_WORD = re.compile(r"[^\W\d_]\w*")
+_WORD = re.compile(r"[^\W\d_][^\W²³]*")
 _GOES_ON = re.compile(r"(?:(?:\*(?!\*)|[+/=×·⋅])|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
@@ -134,9 +137,23 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
     nodes = preorder(*(side for _, sides in contents for side in sides))
     numbers = {str(node.tensor) for node in nodes if isinstance(node, Indexed) and not node.slots}
     for statement, sides in contents:
-        both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
-        if (name := next(both, None)) is not None:
+        if (name := next((name for name in _values(sides) if name in numbers), None)) is not None:
             yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def _values(sides: Iterable[Expr]) -> Iterator[str]:
+    """The indices that stand for their values, as they are written: that of the sum in a softmax is not."""
+    stack: list[Node] = [*sides]
+    seen: set[Node] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Position):
+            yield node.index.name
+        softmax = as_softmax(node)
+        stack.extend(node.children if softmax is None else softmax[:1])
 
 
 def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
@@ -202,15 +219,22 @@ def of_chains(part: Document, known: Collection[str]) -> Iterator[tuple[Statemen
             yield from ((statement, error), (claim, error))
 
 
+def told_by(statement: Statement) -> tuple[Expr, ...]:
+    """What names the tensors of a statement, with how many slots they have."""
+    content = statement.content
+    return (content.lhs, *content.arguments) if isinstance(content, Given) else sides_of(statement)
+
+
 def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
     """``mv`` beside m and v, and ``sin(ωt)``, which may be products."""
     defined = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
     words = {word for statement in part.statements for word in _WORD.findall(statement.text)}
     behind = {word[1:] for word in words if word[0] in "dt"}  # a pass of another text reads its values
+    words |= {word[:-2] for word in words if word[-2:-1] == "_"}  # ax_n
     read_alone = candidates([word for word in words - defined - behind if len(word) > 1], words)
     if not read_alone:
         return
-    nodes = preorder(*(side for statement in part.statements for side in sides_of(statement)))
+    nodes = preorder(*(side for statement in part.statements for side in told_by(statement)))
     ranks = {str(node.tensor): len(node.slots) for node in nodes if isinstance(node, Indexed)}
     ranks |= {str(e.name): len(e.indices) for e in part.equations}
     if ranks.keys().isdisjoint(read_alone):
@@ -224,6 +248,33 @@ def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[S
         alone = {name: rank for name, rank in read.items() if not in_pass(name, left)}
         if statement.error is None and (error := glued(statement.text, alone, others, indices)) is not None:
             yield statement, error
+
+
+def shown_together(equations: Sequence[Equation]) -> list[str]:
+    """The texts of equations as they are read together: a name that may be a product, and that none of them defines,
+    is set as one, ``\\mathrm{mv}``."""
+    texts = as_read([show(equation) for equation in equations])
+    words: set[str] = {word for text in texts for word in _WORD.findall(text)}
+    defined = {str(equation.name) for equation in equations}
+    odd = {word for word in words - defined if alphabets(word) and not all(in_pass(word, name) for name in defined)}
+
+    def asked() -> str | None:
+        """A name about which the document of these lines would be asked."""
+        if odd:
+            return odd.pop()
+        if not candidates([word for word in words - defined if len(word) > 1], words):
+            return None
+        lines = enumerate(zip(equations, texts, strict=True))
+        part = Document(tuple(Statement("equation", line, k, text, "") for k, (line, text) in lines))
+        for _, error in of_glued_letters(part, ()):
+            assert error.span is not None
+            return str(error.text[slice(*error.span)])
+        return None
+
+    while (name := asked()) is not None:
+        texts = [respelled(text, name, f"\\mathrm{{{name}}}") for text in texts]
+        words.discard(name)
+    return texts
 
 
 def _partial(name: Name) -> Partial | None:

@@ -58,7 +58,11 @@ class Token:
 
 
 _RAISED = re.compile(f"[{ABOVE}]+")
-_NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DRAWN = re.compile(r"\\mathbb\s*\{\s*([EV])\s*\}\s*[\[(]\s*([^\W\d_]\w*)\s*[\])]")
+_SOLVED = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s+\\ \s*(\w+)\s*")
+_ROOT = re.compile(rf"([{ABOVE}]+)√(\([^()]*\)|\w+)")
+_LOWERED = re.compile(f"[{BELOW}]+")
+_NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+−–-]?[0-9]))?|\.[0-9]+)([eE][+−–-]?[0-9]+)?")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
@@ -171,16 +175,22 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
     if (letter.isascii() and letter.isdigit()) or (letter == "." and _is_fraction(text, start)):
         matched = _NUMBER.match(text, start)
         assert matched is not None
-        return Token("number", matched.group(), start, matched.end()), matched.end()
+        written = matched.group()
+        digits = written if written.isascii() else re.sub("[−–]", "-", written)  # 1.6e−19
+        return Token("number", digits, start, matched.end()), matched.end()
     if letter == "𝟙":
         return Token("number", "1", start, start + 1), start + 1
     if letter in "∑∏":
         return Token("name", {"∑": "sum", "∏": "prod"}[letter], start, start + 1, big=True), start + 1
+    if letter in "²³⁴⁵⁶⁷⁸⁹" and (root := _ROOT.match(text, start)) and not re.search(r"[\w)\]}]$", text[:start]):
+        order = "".join(RAISED[each] for each in root[1])
+        line = f"{text[:start]}{root[2]}^(1/{order}){text[root.end() :]}"
+        raise NotationError("a root of another order is a power", text=text, span=root.span(), repair=line)
     if letter in "²³":
         return Token("power", {"²": "2", "³": "3"}[letter], start, start + 1), start + 1
     if letter == "∂":
         return Token("command", "partial", start, start + 1), start + 1
-    if letter in HALVES and not text[start - 1 : start].isalnum():
+    if letter in HALVES and not text[start - 1 : start].isalpha():
         return Token("number", HALVES[letter], start, start + 1), start + 1
     if letter == "√":
         return Token("name", "sqrt", start, start + 1), start + 1
@@ -201,12 +211,22 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
     refuse_assignment(text, start)
     repair: str | tuple[str, ...] = instead(text, letter, start, start + 1)
     if letter in BELOW:
-        repair = text.translate({ord(each): str(digit) for digit, each in enumerate(BELOW)})
+        repair = _LOWERED.sub(lambda found: _in_line(text, found), text)
+    elif letter in "⁺⁻" and not (text[start + 1 : start + 2] in ABOVE and text[start + 1 : start + 2]):  # P⁻
+        word = {"⁺": "plus", "⁻": "minus"}[letter]
+        repair = re.sub(rf"(?<=\w){letter}(?![{ABOVE}])", f"_{word}", text)
     elif letter in ABOVE:
         repair = _RAISED.sub(lambda found: f"^{''.join(RAISED[each] for each in found[0])}", text)
     raise NotationError(
         f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair
     )
+
+
+def _in_line(text: str, found: re.Match[str]) -> str:
+    """``x₁`` as ``x1``, apart from the letter behind it; of ``‖x‖₂`` it is below the line."""
+    digits = "".join(str(BELOW.index(each)) for each in found[0])
+    below = "_" if text[: found.start()].endswith(("‖", "∥", "|", ")", "]")) else ""
+    return f"{below}{digits}{' ' if text[found.end() :][:1].isalpha() else ''}"
 
 
 def refuse_assignment(text: str, start: int) -> None:
@@ -257,6 +277,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     end = matched.end() if matched else start + 1
     if command in ("left", "right") and text[end : end + 1] == "|":
         return Token("mark", f"\\{command}|", start, end + 1), end + 1
+    if command == " " and text[start - 1 : start].isspace() and text.count("\\") == 1 and "$" not in text:
+        raise solved(text, start)
     if command in SILENT:
         return None, end
     if command in MARKS:
@@ -294,7 +316,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         if inside and command == "mathbb" and name in EXPECTED and _OPERATED.match(text, inside.end()):
             raise NotationError(
                 f"{name} is an operator here, and no tensor", text=text, span=(start, inside.end()),
-                repair=f"{EXPECTED[name]}, over what is drawn",
+                repair=drawn_from(text) or f"{EXPECTED[name]}, over what is drawn",
             )  # fmt: skip
         if inside and is_name(name):
             if accent in ACCENTS:
@@ -334,6 +356,19 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         or SET_BY_TEX.get(command)
         or "leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
     )
+
+
+def drawn_from(text: str) -> str:
+    r"""The text with ``\mathbb{E}[x]`` as ``mean[N](x[N])``, of one name alone."""
+    line = _DRAWN.sub(lambda found: f"{'mean' if found[1] == 'E' else 'var'}[N]({found[2]}[N])", text)
+    return line if line != text and "\\mathbb" not in line and not re.search(r"(?<!\w)N(?!\w|\])", text) else ""
+
+
+def solved(text: str, start: int) -> NotationError:
+    """``x = A \\ b``, which solves in other languages, and would be a product."""
+    whole = _SOLVED.fullmatch(text)
+    line = f"claim {whole[2]}[i,K] {whole[1]}[K] = {whole[3]}[i]" if whole else "A[i,K] x[K] = b[i], as an assumption"
+    return NotationError("\\ is no division here", text=text, span=(start, start + 1), repair=line)
 
 
 def respelled(text: str, old: str, new: str) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Collection, Sequence
 
 from einstan.language.glued import alphabets, is_raised
 from einstan.language.index import names_in
+from einstan.language.numbering import multiplied
 from einstan.language.signs import OPERATIONS
 from einstan.language.surface import APPLIED
 
 _RAISED = re.compile(r"(?<!\w)([A-Za-z]{2})\s*(?:\^|\*\*|[²³])")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
-NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_][^\W²³]*")  # what divides may be part of a derivative
 _UNDER = re.compile(  # v/dt: dt is a number
     r"(?<![\w/^])(?![d∂])[^\W_]\w*(?:\[[^\[\]]*\])?\s*/\s*(d[^\W\d_]\w*)(?!\s*[\w\[(])"
 )
@@ -22,6 +23,28 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
     rf"{_D}\s*/\s*(?:\((?:\s*{_D})+\s*\)|{_D}(?:\s+{_D}(?!\w|\s*[/(]))*)"
     r"|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{(?:\s*(?:\\,)?\s*d\w+)+\s*\}"
 )
+
+
+_HIGHER = re.compile(r"(?<![\w|])d\w+(?:\[[^\[\]]*\])?/(?:d\w+(?:\[[^\[\]]*\])?){2,}")  # dl/dx[n]dm
+_DERIVED = re.compile(r"(?<![\w|])d([^\W\d_]\w*)/d([^\W\d_]\w*)(?![\w\[^.])")
+
+
+def as_read(lines: Sequence[str]) -> list[str]:
+    """Lines as they are printed, so that they are read as they were: a derivative ``dx/dt`` is ``∂x/∂t`` where a line
+    has a number dt too, and factors that look like a unit have a sign in front of them."""
+    codes = [line.partition("#")[0].rstrip() for line in lines]
+    lines = [multiplied(code) + line[len(code) :] for line, code in zip(lines, codes, strict=True)]
+    codes = [line.partition("#")[0] for line in lines]
+    if not any(_DERIVED.search(code) for code in codes):
+        return lines
+    plain = (QUOTIENT.sub(" ", _HIGHER.sub(" ", code)) for code in codes)
+    numbers = {name for code in plain for name in NAME.findall(code) if name[0] == "d"}
+
+    def signed(found: re.Match[str]) -> str:
+        above, below = found.groups()
+        return f"∂{above}/∂{below}" if numbers & {f"d{above}", f"d{below}"} else found[0]
+
+    return [_DERIVED.sub(signed, code) + line[len(code) :] for line, code in zip(lines, codes, strict=True)]
 
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:

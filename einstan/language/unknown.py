@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from einstan.language.entries import of_trace
 from einstan.language.errors import NotationError, Span
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import names_in
+from einstan.language.misread import expected
+from einstan.language.signs import CHOOSE
 
 _PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
 _CASES = "1[x > 0] y + 1[x <= 0] z"
@@ -125,19 +128,32 @@ _SLOTTED = re.compile(r"(?<!\w)(?!(?:sum|mean|std|max|min)\[)([^\W\d_]\w*)(?=\[)
 _FREE = re.compile(r"[\[,][a-z]|[ ;][a-z]{2,}(?![\w\[(])")  # a small letter in a slot, and words
 _ALONE = re.compile(r"\(\s*(\w+)\s*\)(?=\s*$)")
 _OPERAND = re.compile(r"\s*(\\?[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?)")  # of what stands in front: x[i]
+_ROUND = re.compile(r"\(((?:[^()]|\([^()]*\))*)\)")
+_DRAWN = re.compile(r"1\[\s*([A-Z])(?![\w\[(])([^\[\]]*)\]")
+_PAIR = re.compile(r"\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
 def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[str]) -> NotationError:
     """``name(...)`` or ``name[K](...)`` of what is no function; the round bracket opens at ``behind``."""
     close = near(name, known)
-    if name in INSTEAD:
-        repairs = [(put_in(text, span, INSTEAD[name]) if name not in _ORDERED else "") or INSTEAD[name]]
-    elif name.lower() in INSTEAD:  # GELU, Var
-        repairs = [INSTEAD[name.lower()]]
+    trace = _ROUND.match(text, behind) if name in ("tr", "Tr", "trace") and span[1] == behind else None
+    entries = of_trace(trace[1], text) if trace is not None else ""
+    if trace is not None and entries:
+        entries = f"({entries})" if " + " in entries or " - " in entries else entries
+        line = f"{text[: span[0]]}{entries}{text[trace.end() :]}"
+        product = f"a product is written with a blank: {text[span[0] : behind]} (...)"
+        return NotationError(f"{name} is not a function", text=text, span=span, repair=(line, product))
+    meant = name if name in INSTEAD else name.lower()  # GELU, Var
+    if span[1] == behind and (line := chosen_of(text, span, name) or drawn(text, name)):
+        repairs = [line, *([f"{text[:behind]} * {text[behind:]}"] if name == "E" else [])]
+    elif meant in INSTEAD:
+        repairs = [(put_in(text, span, INSTEAD[meant]) if meant not in _ORDERED else "") or INSTEAD[meant]]
     else:
         repairs = [f"{text[: span[0]]}{near}{text[span[1] :]}" for near in close]
-    indicator = indicated(text, span, behind) if name in INDICATORS else ""
+    indicator = indicated(text, span, behind) if name in (*INDICATORS, "P", "Pr", "Prob") else ""
+    if indicator and name not in INDICATORS:  # P(X > x), of what is drawn
+        indicator = _DRAWN.sub(r"mean[N](1[\1[N]\2])", indicator) if _DRAWN.search(indicator) else ""
     if indicator:
         repairs = [indicator]
     elif not repairs:
@@ -164,11 +180,24 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             times = f"{text[: span[0]]}({text[span[0] : behind]} * {text[behind + 1 :]}"
             return NotationError(f"{name} is not a function", text=text, span=span, repair=(*repairs, times))
         times = f"{text[:behind]} * {alone[1]}{text[alone.end() :]}" if alone else f"{text[:behind]} {text[behind:]}"
-        repairs.append(times)
+        repairs += [] if repairs and "," in text[behind:closing] else [times]
     elif name != "where":
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
     return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def drawn(text: str, name: str) -> str:
+    """The text with ``E(X^2)`` and ``Var(X)`` over what is drawn."""
+    return expected(text) if name in ("E", "Var") else ""
+
+
+def chosen_of(text: str, span: Span, name: str) -> str:
+    """The text with ``C(n, k)`` as what the binomial coefficient is."""
+    found = _PAIR.match(text, span[1]) if name in ("C", "binom", "comb", "nCr", "choose") else None
+    if found is None or (name == "C" and f"{name}[" in text):
+        return ""
+    return f"{text[: span[0]]}{CHOOSE.format(a=found[1], b=found[2])}{text[found.end() :]}"
 
 
 def not_number(text: str, span: Span, name: str) -> NotationError:

@@ -185,6 +185,8 @@ class Writer:
         ``df/dx dx``, ``σ (x)`` and ``var[n] (x)``."""
         node, divides = before
         bracketed = isinstance(part, Expression) or (isinstance(part, Power) and isinstance(part.base, Expression))
+        whole = isinstance(node, Number) and node.value.denominator == 1
+        mixed = whole and not divides and isinstance(part, Number) and not decimal(part.value)
         halved = isinstance(node, Number) and (divides or node.value.denominator > 1)
         beside = divides and (not coefficient or runs_on(node, part))
         second = False
@@ -202,6 +204,7 @@ class Writer:
                 second = self.divided and node.name[0] == "d"
         return (
             beside
+            or mixed
             or second
             or (halved and is_pi(part))
             or (bracketed and looks_called(node))

@@ -31,6 +31,7 @@ from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DataError, EinstanError, MissingError, ProgramError, listed, nearest
 from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.show import shown_alone
 from einstan.language.statement import Claim, Document
 from einstan.language.term import Expr, Name, Partial
 from einstan.language.threads import cached_property
@@ -102,6 +103,9 @@ class Equation(term.Equation, Composable):
             dx[n] = x[n]
         """
         return Program((self,))
+
+    def __str__(self) -> str:
+        return shown_alone(self)
 
     def partial(self, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Equation:
         """The partial-derivative tensor ``d self / d wrt``, again an equation.

@@ -86,6 +86,9 @@ class Cursor:
             return UnreadError(
                 f"words stand in the formula: {written(inside)}", "", r"\quad \text{...} beside the formula"
             )
+        if token.is_mark(",") and self.k and self.ahead(-1).kind == self.ahead().kind == "number":  # 1,000
+            numbers = f"{self.ahead(-1)}{self.ahead()}", f"{self.ahead(-1)}.{self.ahead()}"
+            return self.fail("a comma in a number", (*numbers, NO_SIGN[","]))
         if token.kind == "end":
             return self.fail("the formula ends too early", "what stands behind its last sign")
         if token.kind == "command" and token.text.isalpha():

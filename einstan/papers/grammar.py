@@ -214,9 +214,16 @@ class Parser(Brackets):
         if token.kind == "number":
             self.k += 1
             if self.token.kind == "number" or (self.at("{") and self.ahead().is_mark(",")):
-                raise self.fail(
-                    "two numbers side by side", (f"{token.text}000, without a blank", rf"{token.text} \cdot 2")
-                )
+                behind = self.ahead(0 if self.token.kind == "number" else 3).text  # of 1{,}000
+                read = f"{token.text}{behind}", rf"{token.text} \cdot {behind}"
+                read = (read[0].replace(".", ""), read[1]) if behind[:1] == "." else read
+                read = read if self.token.kind == "number" else (read[0], f"{token.text}.{behind}")
+                raise self.fail("two numbers side by side", (f"{read[0]}, without a blank", read[1]))
+            mantissa, letter, power = token.text.partition("e" if "e" in token.text else "E")
+            if letter and self.header.knows(letter):
+                product = f"{mantissa} {letter} {power}" if power[0] in "+-" else rf"{mantissa} {letter} \cdot {power}"
+                said = f"{token.text} is a number, or {letter} stands in it"
+                raise self.fail(said, (rf"{mantissa} \cdot 10^{{{power}}}", product.replace("-", "- ")), self.k - 1)
             if token.text == "1" and (self.at("[") or (self.at("_") and self.indicates())):
                 return self.indicator()
             return Number(token.text)

@@ -99,7 +99,8 @@ NOT_READ = {  # the reason, and what to write
 }  # fmt: skip
 NO_SIGN = {
     "!": "a factorial as an input, % einstan: given F", ";": "a comma, or a formula of its own behind it",
-    ",": "a formula of its own for each", "|": r"\lvert x \rvert, or % einstan: value p, where p(x | y) is one",
+    ",": "a formula of its own for each", ".": "5.0, a digit behind the point",
+    "|": r"\lvert x \rvert, or % einstan: value p, where p(x | y) is one",
     ":": "f(x) = ..., or a formula of its own", "-": "brackets around what has the sign", "&": "one & in a row",
     **dict.fromkeys("<>=", r"\mathbb{1}[x > 0], for a bracket that is 1 where it holds"),
     "−": "brackets around what has the sign", "+": "brackets around what has the sign",

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from einstan.papers.signs import FONTS
 
 _TOKEN = re.compile(
-    r"(?P<space>\s+)|\\(?P<command>[A-Za-z]+|\S|\s)\*?|(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<letter>[^\W\d_])|(?P<mark>.)",
+    r"(?P<space>\s+)|\\(?P<command>[A-Za-z]+|\S|\s)\*?"
+    r"|(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)|(?P<letter>[^\W\d_])|(?P<mark>.)",
     re.DOTALL,
 )
+_OF_POWERS = re.compile(r"(?P<number>[\d.]+)|(?P<letter>[eE])|(?P<mark>[+-])")  # of 1.5e-3
 MOST = 20_000  # tokens of a formula, with its macros put in
 
 
@@ -58,7 +60,7 @@ def tokens_of(text: str, line: int = 1, macros: Mapping[str, Macro] | None = Non
 def _tokens(text: str, line: int) -> Iterator[Token]:
     """The tokens of a text; TeX takes one digit where braces lack, so ``\\frac12`` is a half and ``x^12`` is x^1 2."""
     single = 0
-    for found in _TOKEN.finditer(text):
+    for found in _found(text):
         kind = found.lastgroup or "mark"
         if kind != "space":
             written = found[kind]
@@ -73,6 +75,17 @@ def _tokens(text: str, line: int) -> Iterator[Token]:
         line += found[0].count("\n")
 
 
+def _found(text: str) -> Iterator[re.Match[str]]:
+    """The tokens of a text; of ``x^2e-3`` and ``\\frac12e3`` the digits are one number each, which no e continues."""
+    for found in _TOKEN.finditer(text):
+        behind = _SINGLE.search(text, 0, found.start()) if found.lastgroup == "number" else None
+        if behind and not found[0].replace(".", "").isdigit():
+            yield from _OF_POWERS.finditer(text, *found.span())
+        else:
+            yield found
+
+
+_SINGLE = re.compile(r"(?:[\^_]|\\[tdc]?frac\s*\d?|\\sqrt)\s*$")
 _TAKES = {"frac": 2, "tfrac": 2, "dfrac": 2, "cfrac": 2, "sqrt": 1, "^": 1, "_": 1}
 
 

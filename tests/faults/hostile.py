@@ -168,8 +168,8 @@ DOCUMENTS: dict[str, str] = {
     "500th power": "A = (a + b + c)^500\nclaim A = (a + b + c)^499 (a + b)",
     "30 brackets": "A = " + " ".join(f"(a{k} + b{k})" for k in range(30)) + "\nclaim A = a0",
     "30 brackets of 30": "A = "
-    + " ".join("(" + " + ".join(f"a{k}{LETTERS[m % 26]}{m}" for m in range(30)) + ")" for k in range(30))
-    + "\nclaim A = a0a0",
+    + " ".join("(" + " + ".join(f"a{k}_{LETTERS[m % 26]}{m}" for m in range(30)) + ")" for k in range(30))
+    + "\nclaim A = a0_a0",
     "11 brackets in eight terms": "A = "
     + " + ".join(f"{m} " + " ".join(f"(a{k} + {m} b{k})" for k in range(11)) for m in range(1, 9))
     + "\nclaim A = a0",

@@ -78,6 +78,7 @@ y[i] = log(sum[N](P[N])) A[i]
 y[i] = prod[K](A[i,K]) + logsumexp[K](A[i,K]) + mean[K](A[i,K]) + min[K](A[i,K])
 y = sum[k](x[k])
 y = abs(pi) + abs(s)
+y = v / (dt) + ∂x/∂t + Δ * x^(T)
 y[i] = 1[T[i] == i] + 1[0 <= i+T[i] < |T.0|]
 y[n] = 1[a x[n] == max[N](a x[N])] + 1[a |n| > x[n]] + 1[2 a b <= x[n] c[n] d]
 y[n] = 1[1/2 a > x[n]] + 1[|x.0| a < 2x[n]] + 1[-a x[n] < 0] + 1[a pi < 2 3 x[n]] + 1[a / b > x[n]]

@@ -31,6 +31,40 @@ SCALARS = [row for row in BREADTH if not es.Program(row.text)[row.of].indices]
 CASES += [pytest.param(of_formula, row, id=row.name) for row in SCALARS]
 
 
+NAMED = [  # what a program defines is one name, and its lines alone would be asked about it
+    ("logZ = logsumexp[K](x[K])\nL = a - logZ", "L = a - \\mathrm{logZ}"),
+    ("mv = 2 a^2\nL = m v^2 - mv + a v m", "L = m v^2 - \\mathrm{mv} + a v m"),
+    ("hν = 2 a\nL = hν^2 + b", "L = \\mathrm{hν}^2 + b"),
+    ("ax[n] = 2 b[n]\nL = ax[N]^2 + a + x[N]^2", "L = \\mathrm{ax}[N]^2 + a + x[N]^2"),
+]
+
+
+@pytest.mark.parametrize(("text", "alone"), NAMED)
+def test_a_line_of_a_program_is_read_alone_and_its_passes_are(text, alone):
+    program = es.Program(text)
+    assert str(program["L"]) == alone
+    assert es.parse(alone) is program["L"]
+    assert es.parse(program["L"].latex()) is program["L"]
+    assert str(es.Program(str(program))) == str(program)
+    for derived in (program.backward("L"), program.partial("L", "b" if "b" in text else "a")):
+        assert str(es.Program(str(derived))) == str(derived)
+
+
+VALUED = [  # a summed index that stands for its value is not called as a number or a tensor beside it
+    ("P = sum[l](exp(c y[l] l))\nL = P^2", "dc = P softmax[I](c y[I] I) dP y[I] I"),
+    ("P[l] = softmax[l](c y[l] l)\nL = a[K] P[K]", "dc = sum[J](P[J] (y[J] J - P[I] y[I] I) dP[J])"),
+    ("P[l] = y[l] c^l L2\nL = P[K] b[K]", "dc = y[I] 1[I != 0] I c^(I - 1) dP[I] L2"),
+    ("P = sum[i](exp(c I[i] i))\nL = P^2", "dc = P softmax[I2](c I[I2] I2) dP I[I2] I2"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), VALUED)
+def test_a_summed_index_has_a_letter_of_its_own(text, line):
+    derived = es.Program(text).backward("L")
+    assert line in str(derived).splitlines()
+    assert str(es.Program(str(derived.whole))) == str(derived.whole)
+
+
 def values(program, outputs, arrays, alone=False):
     """What a program computes from the arrays that it reads, and, unless it is ``alone``, those that only tell it
     sizes."""

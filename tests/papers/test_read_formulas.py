@@ -56,6 +56,8 @@ READ = [
     ("", r"E = \log \sum_k e^{x_k}", ["E = log(sum[K](exp(x[K])))"]),
     ("given c", r"E = c - \sum_k a_k b_k + c", ["E = c - (a[K] b[K]) + c"]),
     ("", r"E = \prod_{k=1}^K x_k", ["E = prod[K](x[K])"]),
+    ("given c", r"E = 1.5e-3 c + 2E4", ["E = 0.0015 c + 20000"]),
+    ("given c, e", r"E = c^2e + 2e + 3 e-3", ["E = c^2 e + 2 e + 3 e - 3"]),
     # functions, with brackets and without
     ("given z", r"a = \tanh z", ["a = tanh(z)"]),
     ("given z, b", r"a = \log z + b", ["a = log(z) + b"]),
@@ -222,6 +224,11 @@ def read(header, formula):
 
 # header | formula | a part of the reason
 REFUSED = [
+    ("given c, e", r"E = 1.5e-3 c", "1.5e-3 is a number, or e stands in it"),
+    ("given c, E", r"z = 2E3 c", "2E3 is a number, or E stands in it"),
+    ("given c, e", r"E = \frac{1}{2e+3} c", "2e+3 is a number, or e stands in it"),
+    ("given c", r"E = 1{,}000 c", "two numbers side by side"),
+    ("given c", r"E = 1,000 c", "a comma in a number"),
     (MATRICES, r"E = x y", "a product of a column and a column"),
     (MATRICES, r"z = W y^T", "a product of a matrix and a row"),
     (MATRICES, r"z = W b", "axes of two extents"),
