@@ -134,8 +134,8 @@ def test_scalars_have_no_deltas() -> None:
     first, second = derivation(program("y = sin(x)^2\nz = exp(y)"), "z", "x")
     assert str(second) == (
         "y  = sin(x)^2                  # definition\n"
-        "dx = dy dy/dx                  # chain rule\n"
-        "   = 2 sin(x) cos(x) dy dx/dx  # power rule, partial of sin\n"
+        "dx = dy ∂y/∂x                  # chain rule\n"
+        "   = 2 sin(x) cos(x) dy ∂x/∂x  # power rule, partial of sin\n"
         "   = 2 sin(x) cos(x) dy        # dx/dx is 1"
     )
     assert reasons(first)[-1] == "dy/dy is 1"

@@ -16,7 +16,7 @@ from einstan.machine.meaning.numbers import EXACT
 
 ROWS = [
     # as written, simplified
-    ("y = 2 x 3", "y = 6 x"),
+    ("y = 2 * x * 3", "y = 6 x"),
     ("y = x + 0 + x", "y = 2 x"),
     ("y = x - x", "y = 0"),
     ("y = 2 a b + b a", "y = 3 a b"),

@@ -9,9 +9,10 @@ import einstan as es
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.layers import cross_entropy, dense, relu, softmax
 from tests.layers.rows import ROWS
-from tests.oracles.test_jax import by_jax
 
 jax = pytest.importorskip("jax", exc_type=ImportError)
+from tests.oracles.test_jax import by_jax  # noqa: E402
+
 jnp = jax.numpy
 KINDS = ("plain", "jvp", "vjp")
 RULES = pytest.mark.parametrize("rule", KINDS)

@@ -9,9 +9,10 @@ import pytest
 
 import einstan as es
 from einstan.language.errors import EinstanError
-from tests.oracles.test_to_torch import NETWORK, SEVERAL, W, X, by_hand, close, total
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
+from tests.oracles.test_to_torch import NETWORK, SEVERAL, W, X, by_hand, close, total  # noqa: E402
+
 pytestmark = pytest.mark.filterwarnings(  # of PyTorch about itself
     "ignore:.torch.jit:DeprecationWarning",
     "ignore:.*should not be instantiated:DeprecationWarning",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,10 @@ from einstan.library.plan import Plan
 from einstan.library.step import Step
 from einstan.library.to_jax import Function
 from einstan.library.to_torch import TorchFunction
-from einstan.library.torch_module import NetworkModule
 from einstan.machine.run.compiled import Compiled
+
+if TYPE_CHECKING:  # a module of PyTorch, which may not be there
+    from einstan.library.torch_module import NetworkModule
 
 Array = NDArray[np.float64]
 TEXT = "Z[n] = X[n,K] w[K]\nL = 1/|N| (Z[N] - y[N])^2"
