@@ -35,7 +35,9 @@ are the lines that claims rest on.
 
 [derivations.md](derivations.md) has the steps of the proofs that Jiang's text leaves "TO DO", and of the theorems of
 Park, Kumar and Neoh. [park_listings.py](park_listings.py) has Park's four Python listings, beside networks of layers in
-his convention that compute the same. Zhao's figures, drawn from the functions that they show, are at the end.
+his convention that compute the same; [neoh_ranks.py](neoh_ranks.py) has Neoh's formulas for tensors of any rank, a
+document for each choice of ranks, and [kumar_library.py](kumar_library.py) has Kumar's layers, each with its three
+passes as one call. Zhao's figures, drawn from the functions that they show, are at the end.
 
 *This page is written by `python docs/papers/generate.py`; a test keeps it true.*
 

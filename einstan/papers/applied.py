@@ -135,9 +135,24 @@ class Applied(Tensors):
             return Access(value.pieces[0], inside.slots, inside.axes)
         return self.held(self.value(node))
 
-    def derivative(self, above: Node, below: Sequence[Node]) -> Value:
-        top = self.named_value(above)
+    def differentiated(self, above: Node, below: Sequence[Node]) -> tuple[Access, list[Access]]:
+        """What is differentiated, of one sample's loss that of the sample whose entries it is differentiated by; and by
+        what."""
+        one = self.header.of_each(above) if isinstance(above, Symbol) else None
+        top = self.named_value(above) if one is None else Access(one.name, (), ())
         bottoms = [self.named_value(each) for each in below]
+        if one is None or one.slots is None:
+            return top, bottoms
+        (letter,) = self.header.axes.get(one.name) or one.slots
+        axes = [zip(bottom.slots, self.header.axes.get(bottom.name, ()), strict=False) for bottom in bottoms]
+        slots = [slot for each in axes for slot, dim in each if dim == letter]
+        if len(slots) != 1:
+            said = f"{above} is the loss of one sample, and what it is differentiated by has not one axis {letter}"
+            raise UnreadError(said, str(above), f"{above}_{letter}, of a certain sample")
+        return Access(one.name, (slots[0],), ()), bottoms
+
+    def derivative(self, above: Node, below: Sequence[Node]) -> Value:
+        top, bottoms = self.differentiated(above, below)
         pieces: list[Piece] = ["∂", *top.value.pieces, "/"]
         for bottom in bottoms:
             pieces += ["∂", *bottom.value.pieces]
@@ -164,7 +179,7 @@ class Applied(Tensors):
         return Value(tuple(pieces), ATOM, axes, row)
 
     def gradient(self, wrt: Node, of: Node) -> Value:
-        top, bottom = self.named_value(of), self.named_value(wrt)
+        top, (bottom,) = self.differentiated(of, [wrt])
         if top.axes:
             raise UnreadError("the gradient of what is no number", top.name, r"\frac{\partial y_i}{\partial x_j}")
         row = len(bottom.axes) == 1 and bottom.name in self.header.rows

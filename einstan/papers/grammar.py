@@ -10,6 +10,7 @@ What a name is, a header says or the formulas before: ``f(x)`` is a value, a pro
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from einstan.language.commands import EXPECTED, FRACTIONS, WIDE
@@ -17,6 +18,7 @@ from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
 from einstan.papers.names import parts_of
+from einstan.papers.sides import plain
 from einstan.papers.signs import (
     ACCENTS,
     DOTS,
@@ -49,6 +51,8 @@ from einstan.papers.tree import (
     Symbol,
     Transposed,
 )
+
+_ADDED = re.compile(r"(?:the )?sum of (?:all |the )*(columns|rows)(?: of)?")
 
 
 class Parser(Brackets):
@@ -265,10 +269,22 @@ class Parser(Brackets):
         if token.text in FONTS and (word := _word(group(self.tokens, self.k + 1)[0])) in NOT_READ:
             raise self.fail(*NOT_READ[word])
         if token.text in ("text", "mbox", "textrm", "operatorname", "mathrm") and not self.is_name():
-            raise self.unexpected()
+            return self.added_up()
         if token.text in GREEK_NAMES or token.text in FONTS or token.text in ACCENTS or token.text in WIDE:
             return self.quotient() if token.text == "partial" else self.name()
         raise self.unexpected()
+
+    def added_up(self) -> Node:
+        r"""``\text{sum of columns of } A``, a column, and the row that is the sum of rows."""
+        inside, end = group(self.tokens, self.k + 1)
+        said = _ADDED.fullmatch(plain(inside).lower())
+        if said is None:
+            raise self.unexpected()
+        self.k = end
+        matrix, ones = self.factor(), Symbol("1")
+        if isinstance(matrix, Number):
+            raise self.fail("the columns of a number", r"A \mathbf{1}, of a matrix A")
+        return Product((("", matrix), ("", ones)) if said[1] == "columns" else (("", Transposed(ones)), ("", matrix)))
 
     def marked(self, token: Token) -> Node:
         if token.text == "(":

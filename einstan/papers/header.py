@@ -5,6 +5,7 @@ given S(Z[N,J])                  as in a document: S is some function of Z
 given a[i] = g(z[i])             and a is what g without a formula makes of z
 assume sum[C](Y[n,C]) = 1        as in a document, and so are convention and define
 name \mathbf{z}_k = Z[i,k]       what a sign of the text is called here; a letter of both stands for any index
+each \mathcal{L} = l[k]          the loss of one sample: by an entry of sample k it is l[k] that is differentiated
 function g                       a function of one number without a formula, applied entry by entry
 function \sigma = sigmoid        what a function of the text is called here
 value J                          J(W, b) is J, where names alone stand in its brackets
@@ -40,8 +41,8 @@ from einstan.papers.tex import tokens_of, written
 from einstan.papers.tree import Symbol
 
 STATEMENTS = (
-    "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "softmax", "gradients",
-    "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
+    "given", "assume", "convention", "define", "name", "each", "function", "value", "extent", "layout", "softmax",
+    "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
     "refute", "skip", "part",
 )  # fmt: skip
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
@@ -162,6 +163,20 @@ class Header(Known):
         return "equation", text
 
     def _name(self, text: str) -> None:
+        symbol, name, slots = self._sign(text)
+        if symbol.base == "δ" and not symbol.below and (old := self.naming(symbol)) and old[0] in self.axes:
+            self.axes.setdefault(name, self.axes[old[0]])  # δ was given in front of its name
+        self.namings.insert(0, Naming(symbol, name, slots))
+        self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
+
+    def _each(self, text: str) -> None:
+        symbol, name, slots = self._sign(text)
+        if symbol.below or slots is None or len(slots) != 1:
+            raise UnreadError("a sign without an index, and the tensor that has one", text, r"each \mathcal{L} = l[k]")
+        self.each.insert(0, Naming(symbol, name, slots))
+
+    def _sign(self, text: str) -> tuple[Symbol, str, tuple[str, ...] | None]:
+        """A sign of the text, and its name here with its slots."""
         from einstan.papers.grammar import Parser
 
         left, _, right = text.rpartition("=")
@@ -173,11 +188,7 @@ class Header(Known):
         symbol = parser.difference() if parser.command("Delta") and self.differences else parser.name_only()
         if parser.token.kind != "end":
             raise UnreadError("one sign of the text has a name, and no formula", text, r"name \mathbf{z}_k = Z[i,k]")
-        slots = tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
-        if symbol.base == "δ" and not symbol.below and (old := self.naming(symbol)) and old[0] in self.axes:
-            self.axes.setdefault(found[1], self.axes[old[0]])  # δ was given in front of its name
-        self.namings.insert(0, Naming(symbol, found[1], slots))
-        self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
+        return symbol, found[1], tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
 
     def _function(self, text: str) -> None:
         for each in text.split(","):

@@ -7,6 +7,8 @@ from einstan.papers import read_paper
 
 MATRICES = "given x[i], y[i], W[j,i], b[j], A[i,i], B[i,i], c"
 
+ONE = "given Z[i,k], W[i,j] | given l[k](Z[I,k]) | name z_k = Z[i,k] | each L = l[k]"
+
 # header | formula | lines
 READ = [
     # matrices, columns and rows
@@ -41,6 +43,11 @@ READ = [
     ("given a[i,i]", r"E = \sum_{i,j=1}^{n} a_{ij}", ["E = a[I,J]"]),
     ("given a[i,j], t[i]", r"c_i = \sum_{j : t_j \geq t_i} a_{ij}", ["c[i] = 1[t[J] >= t[i]] a[i,J]"]),
     ("given a[i], t[i]", r"E = \sum_{i \mid 0 < t_i, t_i < a_i} a_i", ["E = 1[t[I] < a[I]] 1[0 < t[I]] a[I]"]),
+    # the loss of one sample is that of the sample whose entries it is differentiated by
+    (ONE, r"D = \nabla_Z L", ["D[i,k] = dl[k]/dZ[i,k]"]),
+    (ONE, r"D_{ik} = \frac{\partial L}{\partial Z_{ik}}", ["D[i,k] = dl[k]/dZ[i,k]"]),
+    ("given f(x, y)", r"g = \frac{\partial f}{\partial (x, y)}", ["g[i] = df/dx δ[i,0] + df/dy δ[i,1] where |i| = 2"]),
+    (MATRICES, r"z = \text{sum of the columns of } W", ["z[j] = W[j,I] 1[I]"]),
     # a delta that is given is no Kronecker delta, and a name is defined as any other
     (r"given \delta[n,j], x[j]", r"g_n = \sum_j \delta_{nj} x_j", ["g[n] = err[n,J] x[J]"]),
     (r"labels l | given \delta^{(l)}[n,j], x[j]", r"g = \delta^{(l)} x", ["g[n] = err^(l)[n,J] x[J]"]),
@@ -222,6 +229,10 @@ def read(header, formula):
 
 # header | formula | a part of the reason
 REFUSED = [
+    (ONE, r"G = \nabla_W L", "has not one axis k"),
+    (ONE, r"G = L", "has no indices"),
+    ("given f(x, y)", r"g = \frac{\partial}{\partial (x, y)} f", "by several at once"),
+    (MATRICES, r"E = \text{sum of entries of } W", "words stand in the formula"),
     (MATRICES, r"E = x y", "a product of a column and a column"),
     (MATRICES, r"z = W y^T", "a product of a matrix and a row"),
     (MATRICES, r"z = W b", "axes of two extents"),
