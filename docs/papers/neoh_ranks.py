@@ -1,7 +1,7 @@
 """Neoh's formulas for tensors of any rank, a document for each choice of ranks: ``python docs/papers/neoh_ranks.py``.
 
 Stanley Neoh, Mathematics of Neural Networks (May 2023).  A line of the notation has a fixed number of slots; these
-write the line for the ranks that they are given, with letters of its own for each slot, where the text has i_1, i_2, ...
+write the line for the ranks that they are given, with letters of its own for each slot, where the text has i_1, i_2
 for the axes of A and for those of B.
 """
 

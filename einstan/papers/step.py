@@ -32,6 +32,8 @@ class Step:
     letters: set[str]  # that the sides before have: they are free in all sides
     update: bool = False  # whether the right side is put into the left one
     made: list[str] = field(default_factory=list)
+    axes: tuple[str, ...] | None = None  # of both sides, where they are written without indices
+    row: bool = False  # whether the one axis is that of a row
 
     def code(self) -> str:
         header = self.header
@@ -52,6 +54,7 @@ class Step:
             for dummy in dummies:
                 header.namings.remove(dummy)
         self.made = [text for _, text in reader.made]
+        self.axes = None if self.made else self.axes
         for name, _ in reader.made:
             header.defined[name] = 0
         return code
@@ -144,7 +147,7 @@ class Step:
                 [NEW, *_steps(target)],
             )
         self.refuse_letters(target, slots, reader, right)
-        spelling = lettered([left, right], _numbers(header))
+        spelling = self.lettered(left, right)
         text = spelled(right.pieces, spelling, header.extents)
         if header.rests_on({*names_in_line(text)}, shown):  # it says something of what is known already
             return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
@@ -220,9 +223,18 @@ class Step:
             reader.indices = {side.base for side in compared_.sides if isinstance(side, Symbol)}
             guard = reader.bracket(compared_)
             left, right = (side if side.is_zero else joined(guard, side, side.axes, side.row) for side in (left, right))
-        spelling = lettered([left, right], _numbers(header))
+        spelling = self.lettered(left, right)
         sides = [spelled(side.pieces, spelling, header.extents) for side in (left, right)]
         return f"claim {sides[0]} = {sides[1]}{counted(spelling)}"
+
+    def lettered(self, left: Value, right: Value) -> dict[Place, str]:
+        """A letter for each index of both sides; kept are those of the axes, where no index is written."""
+        spelling = lettered([left, right], _numbers(self.header))
+        places = [p for side in (left, right) for p in (*side.pieces, *side.axes) if isinstance(p, Place)]
+        if places and not any(place.letter or place.count for place in places):
+            self.axes = tuple(spelling[axis] for axis in left.axes)
+            self.row = len(self.axes) == 1 and bool(left.row)
+        return spelling
 
     def matched(self, left: Value, right: Value, reader: Reader) -> tuple[Value, Value]:
         """Both sides with the same axes.  A vector beside an expression with one free index has that index."""

@@ -1,8 +1,12 @@
 r"""What is read of a formula as it is typed: its header, the formula, and the lines of the document."""
 
+import xml.etree.ElementTree as ElementTree
+
 import pytest
 
+import einstan as es
 from einstan.language import parse_document
+from einstan.language.matrices import MATHML
 from einstan.papers import read_paper
 
 MATRICES = "given x[i], y[i], W[j,i], b[j], A[i,i], B[i,i], c"
@@ -225,6 +229,41 @@ def read(header, formula):
     text = f"% einstan: {header}\n$$ {formula} $$" if header else f"\n$$ {formula} $$"
     codes = [item.code for item in read_paper(text).items if item.formula and item.code]
     return [str(parse_document(code).statements[0]).removeprefix("claim ") for code in codes]
+
+
+MATRIX = [row for row in READ if row[0].startswith((MATRICES, "given")) and "d_k" not in row[0]]
+
+
+@pytest.mark.parametrize(("header", "formula", "lines"), MATRIX)
+def test_what_came_as_matrices_is_typeset_so_and_reads_as_the_same(header, formula, lines):
+    for line in es.check_paper(f"% einstan: {header}\n$$ {formula} $$").lines:
+        if typeset := line.matrices():
+            ElementTree.fromstring(f"<math>{line.matrices(MATHML)}</math>")
+            (again,) = [code for code in read(header, typeset) if code]
+            sides = [code.partition(" = ")[2] for code in (line.statement.code, again)]
+            assert line.statement.code == again or es.check(f"claim {sides[0]} = {sides[1]}").ok, typeset
+
+
+# header | formula | as it is typeset
+TYPESET = [
+    (MATRICES, r"z = W x + b", r"\mathbf{z} = \mathbf{W} \mathbf{x} + \mathbf{b}"),
+    (MATRICES, r"E = x^T A y", r"E = \mathbf{x}^\top \mathbf{A} \mathbf{y}"),
+    (MATRICES, r"E = \frac{x^T A x}{x^T x}", r"E = \frac{\mathbf{x}^\top \mathbf{A} \mathbf{x}}{\|\mathbf{x}\|^2}"),
+    (MATRICES, r"Z = x y^T - A", r"\mathbf{Z} = \mathbf{x} \mathbf{y}^\top - \mathbf{A}"),
+    (MATRICES, r"Z = c (A + B) A^T", r"\mathbf{Z} = c \left(\mathbf{A} + \mathbf{B}\right) \mathbf{A}^\top"),
+    (MATRICES, r"z = A (x \odot y)", r"\mathbf{z} = \mathbf{A} \left(\mathbf{x} \odot \mathbf{y}\right)"),
+    (MATRICES, r"z = y^T A", ""),  # which would be a row
+    (MATRICES, r"z_j = \sum_i W_{ji} x_i", ""),  # it has indices
+    (MATRICES, r"E = \|x\|_1", ""),
+    ("given L(z[I])", r"a = 2 \nabla_z L", r"\mathbf{a} = 2 \left(\nabla_{\mathbf{z}} L\right)"),
+    ("labels l | given W^{(l)}[k,j], g[k]", r"h = W^{(l)\top} g", r"\mathbf{h} = {\mathbf{W}^{(l)}}^\top \mathbf{g}"),
+]
+
+
+@pytest.mark.parametrize(("header", "formula", "typeset"), TYPESET)
+def test_typeset_as_matrices(header, formula, typeset):
+    (line,) = [each for each in es.check_paper(f"% einstan: {header}\n$$ {formula} $$").lines if each.formula]
+    assert line.matrices() == typeset
 
 
 # header | formula | a part of the reason
