@@ -110,7 +110,8 @@ WRITTEN = {
     "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
     "norms": "layer, batch, group and RMS normalisation",
     "recurrent": "a long short-term memory and a gated recurrent unit",
-    "gaussian": "Gaussian processes: a kernel, what is predicted, and the marginal likelihood of two observations",
+    "gaussian": "Gaussian processes: a kernel, what is predicted, and the marginal likelihood of two and of any "
+    "number of observations",
     "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, "
     "a Gaussian against the standard one, diffusion",
 }

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
-from einstan.papers.tensors import Access, Tensors
+from einstan.papers.tensors import Access, Tensors, said
 from einstan.papers.tree import (
+    Absolute,
     Call,
     Group,
     Node,
@@ -35,6 +36,11 @@ class Applied(Tensors):
 
     def call(self, node: Call) -> Value:
         symbol, arguments = node.function, node.arguments
+        first = arguments[0]
+        if symbol == Symbol("logdet"):
+            return self.log_of_determinant(first)
+        if symbol.base in ("log", "ln") and isinstance(first, Absolute) and len(self.value(first.body).axes) == 2:
+            return self.log_of_determinant(first.body)  # \log |A|
         name = self.header.function(replace(symbol, primes=0))
         if name is None:
             raise UnreadError(f"{symbol} is no function that is known", str(symbol), HEAD + f"function {symbol.base}")
@@ -67,6 +73,18 @@ class Applied(Tensors):
         if len(values) > 2 and name in ("maximum", "minimum"):
             raise UnreadError("the largest of more than two", str(symbol), r"\max(a, \max(b, c))")
         return called(name, *values)
+
+    def log_of_determinant(self, matrix: Node) -> Value:
+        while isinstance(matrix, Group) and len(matrix.items) == 1:
+            matrix = matrix.items[0]
+        if len(self.value(matrix).axes) != 2 or not isinstance(matrix, Symbol):
+            raise UnreadError("the determinant of what has no name", "", "a name for the matrix: M = ...")
+        name = self.access(matrix).name
+        if name not in self.header.logdets:
+            inverse = "" if name in self.header.inverses else f"inverse {name} = {behind(name, 'inv')} | "
+            told = f"{HEAD}{inverse}logdet {name} = {behind(name, 'ld')}"
+            raise UnreadError("the logarithm of a determinant", name, told)
+        return Value((said(self.header.logdets[name], 0),))
 
     def trace(self, values: Sequence[Value]) -> Value:
         if len(values) != 1 or len(values[0].axes) not in (0, 2):
@@ -184,3 +202,9 @@ class Applied(Tensors):
             raise UnreadError("the gradient of what is no number", top.name, r"\frac{\partial y_i}{\partial x_j}")
         row = len(bottom.axes) == 1 and bottom.name in self.header.rows
         return Value(("∂", *top.value.pieces, "/∂", *bottom.value.pieces), ATOM, bottom.axes, row)
+
+
+def behind(name: str, word: str) -> str:
+    """A name with a word behind its letters: Ainv, Sinv^(k)."""
+    base, label, rest = name.partition("^(")
+    return f"{base}{word}{label}{rest}"

@@ -23,7 +23,10 @@ class Cursor:
     """A place in the tokens of a side, and what every rule of the grammar asks of it."""
 
     def __init__(self, tokens: Tokens, header: Header) -> None:
-        self.tokens = _worded([token for token in tokens if not token.is_mark("~")], header.words)
+        kept = [token for token in tokens if not token.is_mark("~")]
+        if header.indices:
+            kept = [_lettered(token, header) for token in kept]
+        self.tokens = _worded(kept, header.words)
         self.header = header
         self.k = 0
         self.closes_bar = False  # whether a bar here would close a norm
@@ -118,6 +121,17 @@ class Cursor:
 
     def vector(self, opening: str, closing_mark: str) -> Node | None:
         raise NotImplementedError
+
+
+def _lettered(token: Token, header: Header) -> Token:
+    """A Greek index by its letter here, which nothing else may have."""
+    if token.kind == "command" and token.text in header.indices:
+        return replace(token, kind="letter", text=header.indices[token.text])
+    if token.kind == "letter" and token.text in header.indices.values() and token.end - token.start == 1:
+        said = f"{token.text} is what a Greek index is called here, and stands in the text"
+        sign = next(sign for sign, letter in header.indices.items() if letter == token.text)
+        raise UnreadError(said, token.text, HEAD + rf"indices \{sign} = a, a letter that is free")
+    return token
 
 
 def _worded(tokens: list[Token], words: Collection[str]) -> list[Token]:

@@ -163,6 +163,8 @@ class Functions(Names):
                     start,
                 )
         symbol = Symbol(name)
+        if name in ("log", "ln") and power is None and self.take_command("det"):
+            return Call(Symbol("logdet"), (self.factor(),))
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
             found = self.applied_to(symbol, group_)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from einstan.language.commands import EXPECTED, FRACTIONS, WIDE
+from einstan.language.commands import EXPECTED, FRACTIONS, GREEK, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
@@ -183,6 +183,8 @@ class Parser(Brackets):
         behind = text[:1] == "(" and inside[-2].is_mark(")") and is_transpose(inside[-1:])
         if isinstance(found, Symbol) and behind:  # W^{(l)T}
             return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
+        if is_transpose(inside[1:]) and inside[0].is_mark("-", "−"):  # A^{-T}
+            return Transposed(Power(found, Number("-1")))
         if len(inside) > 1 and inside[-1].is_command(*TRANSPOSES):
             raise self.fail("a label and a transpose in one exponent", rf"{found}^{{(l)\top}}", start)
         if text == "T" and "T" in self.header.uppers:
@@ -201,6 +203,7 @@ class Parser(Brackets):
         if text in ("ast", "star", "*", "H", "C", "circ", "perp", "dagger", "prime"):
             said = r"x^\top, where all is real" if text in ("H", "dagger") else r"\tilde{x}, which is a name of its own"
             raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", said, start)
+        self.refuse_raised_index(found, inside, start)
         letters = list(dict.fromkeys(str(t) for t in inside if t.kind == "letter" or t.is_command("ell")))
         if isinstance(found, Symbol) and letters and self.at("_") and not found.below:  # z^l_j
             said = f"{found}^{{{written(inside)}}} with an index behind it is a name with a label, or a power"
@@ -212,6 +215,24 @@ class Parser(Brackets):
                 raise self.fail(said, (rf"\exp({text})", HEAD + "given e"), start)
             return Call(Symbol("exp"), (self.inner(inside),))
         return Power(found, self.inner(inside))
+
+    def refuse_raised_index(self, found: Node, exponent: Tokens, start: int) -> None:
+        r"""Refuse ``x^\mu y_\mu``, which is summed over μ where it is an index."""
+        greek = [token.text for token in exponent if token.kind == "command" and token.text in GREEK]
+        below = {t.text for k, t in enumerate(self.tokens) if k and _is_below(self.tokens, k)}
+        summed = any(token.is_command("sum") for token in self.tokens)
+        if (
+            not greek
+            or len(greek) < len(exponent)
+            or summed
+            or not {*greek} & below
+            or self.header.knows(GREEK[greek[0]])
+        ):
+            return
+        line = written(self.tokens).replace("^", "_")
+        sums = " ".join(rf"\sum_{{\{name}}}" for name in greek if name in below)
+        said = f"^{written(exponent)} is an index that stands above, or a power"
+        raise self.fail(said, (f"{sums} {line}", HEAD + rf"given \{greek[0]}"), start)
 
     def atom(self) -> Node:
         token = self.token
@@ -306,6 +327,17 @@ class Parser(Brackets):
         if token.text in ("<", ">"):
             raise self.fail("< and > compare", r"\langle x, y \rangle for an inner product")
         raise self.unexpected()
+
+
+def _is_below(tokens: Tokens, place: int) -> bool:
+    """Whether a token is in a subscript."""
+    while place and not tokens[place - 1].is_mark("_", "^"):
+        if tokens[place - 1].is_mark("}") or not (
+            tokens[place - 1].is_mark("{") or tokens[place - 1].kind == "command"
+        ):
+            return False
+        place -= 1
+    return place > 0 and tokens[place - 1].is_mark("_")
 
 
 def _word(tokens: Tokens) -> str:

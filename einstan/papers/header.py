@@ -19,6 +19,9 @@ capitals                         a capital index is summed, as in this notation
 first 1                          x_1 is the first entry
 operator * = a[i] b[i]           what a sign between two tensors means; a b is the product of matrices
 identity I                       I is the identity
+indices \mu = m, \nu = n         Greek letters that are indices, and their letters here
+inverse A = B                    A^{-1} is B: what it is, and its derivative by A
+logdet A = l                     \log \det A is l, and its derivative by A is A^{-T}
 padded x, w                      entries outside of x and w are zero: x_{i+j} is pad(x[i+j])
 row w                            w has one axis and is a row
 word ReLU                        letters that are one name, and no product
@@ -42,8 +45,8 @@ from einstan.papers.tree import Symbol
 
 STATEMENTS = (
     "given", "assume", "convention", "define", "name", "each", "function", "value", "extent", "layout", "softmax",
-    "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
-    "refute", "skip", "part",
+    "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "indices", "inverse", "logdet",
+    "padded", "row", "word", "refute", "skip", "part",
 )  # fmt: skip
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
 _ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
@@ -58,8 +61,8 @@ class Header(Known):
 
     def say(self, text: str) -> tuple[str, str] | None:
         """Take a statement in.  What is for the document or for the formulas behind comes back as a word and the rest:
-        ``given``, ``assume``, ``convention`` and ``equation`` with a line of a document; ``refute``, ``skip`` and
-        ``part``."""
+        ``given``, ``assume``, ``convention`` and ``equation`` with a line of a document, ``lines`` with several;
+        ``refute``, ``skip`` and ``part``."""
         word, _, rest = text.partition(" ")
         word, rest = word.strip().lower().rstrip(":"), rest.strip()
         if text.strip() == "---":
@@ -71,6 +74,8 @@ class Header(Known):
                 return self._given(rest)
             case "assume" | "convention":
                 return word, f"{word} {plain(rest)}"
+            case "inverse" | "logdet":
+                return "lines", getattr(self, f"_{word}")(plain(rest))
             case "define":
                 return self._define(plain(rest))
             case "refute" | "skip":
@@ -111,6 +116,12 @@ class Header(Known):
             self._declare(self._no_delta(name), slots)
         return None
 
+    def _for_names(self) -> Header:
+        """What is known of signs where a comment names one, and nothing of tensors."""
+        return Header(
+            label_letters=self.label_letters, differences=self.differences, words=self.words, indices=self.indices
+        )
+
     def _no_delta(self, name: str) -> str:
         """What a δ that is given is called here, where δ is the Kronecker delta: it is the author's own tensor."""
         base, *label = name.partition("^(")
@@ -127,7 +138,7 @@ class Header(Known):
         from einstan.papers.grammar import Parser
 
         typed, slots = (found[1], found[2]) if (found := _AXES.fullmatch(item)) else (item, None)
-        names = Header(label_letters=self.label_letters, differences=self.differences, words=self.words)
+        names = self._for_names()
         try:
             parser = Parser(tokens_of(typed), names)
             symbol = parser.name_only()
@@ -146,7 +157,8 @@ class Header(Known):
         return name, slots
 
     def _declare(self, name: str, slots: str | None) -> None:
-        letters = tuple(letter.strip() for letter in slots.split(",")) if slots else ()
+        spelled = {GREEK.get(sign, sign): letter for sign, letter in self.indices.items()}
+        letters = tuple(spelled.get(each.strip(), each.strip()) for each in slots.split(",")) if slots else ()
         if any(not letter for letter in letters):
             raise UnreadError("an axis has no letter", f"{name}[{slots}]", f"given {name}[i,j]")
         if self.axes.get(name, letters) != letters and name in self.defined:
@@ -183,7 +195,7 @@ class Header(Known):
         found = _ITEM.fullmatch(plain(right.strip()))
         if not left.strip() or found is None:
             raise UnreadError("a sign of the text and its name here", text, r"name \mathbf{z}_k = Z[i,k]")
-        names = Header(label_letters=self.label_letters, differences=self.differences)
+        names = self._for_names()
         parser = Parser(tokens_of(left.strip()), names)
         symbol = parser.difference() if parser.command("Delta") and self.differences else parser.name_only()
         if parser.token.kind != "end":
@@ -264,6 +276,43 @@ class Header(Known):
 
     def _word(self, text: str) -> None:
         self.words |= {each.strip() for each in text.split(",")}
+
+    def _indices(self, text: str) -> None:
+        for each in text.split(","):
+            found = re.fullmatch(r"\s*\\([A-Za-z]+)\s*=\s*([a-z]\d*)\s*", each)
+            if found is None or found[1] not in GREEK:
+                raise UnreadError("a Greek letter and the letter that it is here", each.strip(), r"indices \mu = m")
+            if self.knows(GREEK[found[1]]) or self.knows(found[2]):
+                name = GREEK[found[1]] if self.knows(GREEK[found[1]]) else found[2]
+                raise UnreadError(
+                    f"{name} is a tensor of the text", each.strip(), rf"indices \{found[1]} = {found[2]}1"
+                )
+            self.indices[found[1]] = found[2]
+
+    def _inverse(self, text: str) -> str:
+        """The inverse B of A as a function of it: what it is, and dB = -B dA B."""
+        one, other = self._pair(text, "inverse A = Ainv")
+        self.inverses[one] = other
+        self.axes.setdefault(other, ("i", "i"))
+        return (
+            f"given {other}[i,j]({one}[I,J])\nassume d{other}[i,j]/d{one}[p,q] = -{other}[i,p] {other}[q,j]\n"
+            f"assume {other}[i,K] {one}[K,j] = δ[i,j]"
+        )
+
+    def _logdet(self, text: str) -> str:
+        """The logarithm of a determinant as a function whose derivative is the transposed inverse."""
+        one, other = self._pair(text, "logdet A = ld")
+        if one not in self.inverses:
+            raise UnreadError(f"nothing says what the inverse of {one} is called", text, f"inverse {one} = Ainv")
+        self.logdets[one] = other
+        self.axes[other] = ()
+        return f"given {other}({one}[I,J])\nassume d{other}/d{one}[i,j] = {self.inverses[one]}[j,i]"
+
+    def _pair(self, text: str, example: str) -> tuple[str, str]:
+        names = [name.strip() for name in text.split("=")]
+        if len(names) != 2 or not all(re.fullmatch(_NAME, name) for name in names) or names[1] in self.axes:
+            raise UnreadError("a matrix of the text, and a name that is not taken", text, example)
+        return names[0], names[1]
 
     def _identity(self, text: str) -> None:
         self.identity |= {each.strip() for each in plain(text).split(",")}

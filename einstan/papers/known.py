@@ -63,6 +63,9 @@ class Known:
     first: int | None = None
     identity: set[str] = field(default_factory=set)
     padded: set[str] = field(default_factory=set)
+    indices: dict[str, str] = field(default_factory=dict)  # signs that are indices, each with its letter here
+    inverses: dict[str, str] = field(default_factory=dict)  # of matrices, what their inverses are called here
+    logdets: dict[str, str] = field(default_factory=dict)  # and the logarithms of their determinants
     words: set[str] = field(default_factory=set)
     fonts: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class Known:
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
         self.lost, self.squares, self.reads, self.each = {}, {}, {}, []
+        self.inverses, self.logdets = {}, {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes

@@ -106,6 +106,10 @@ class _Reading:
             case ("part", _):
                 self.items.append(Item(line, code="---"))
                 self.uppers, self.last = {}, None
+            case ("lines", codes):
+                for code in codes.splitlines():
+                    self.header.note(code)
+                    self.items.append(Item(line, code=code))
             case (word, code):
                 if word == "given":
                     name = (

@@ -3,9 +3,10 @@ r"""Names to tensors: how many axes they have, and what stands in their slots.""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from einstan.language.commands import GREEK
 from einstan.papers.header import Header
 from einstan.papers.known import Naming
 from einstan.papers.problem import UnreadError
@@ -256,6 +257,17 @@ class Tensors:
             entry = f"{symbol} is entry {written(part)}, and nobody says whether the first one is 0 or 1"
             raise UnreadError(entry, str(symbol), (*COUNTS, given) if known else (given, *COUNTS))
         strange = [t for t in tokens if t.kind not in ("letter", "number") and not t.is_mark("+", "-", "−", ":")]
+        greek = list(dict.fromkeys(t.text for t in strange if t.kind == "command" and t.text in GREEK))
+        if greek and len(greek) == len({t.text for t in strange}) and symbol.base != "δ":
+            said_ = [
+                indices_for(greek, {t.text for t in tokens} | {*self.header.axes, *self.header.indices.values()}),
+                given,
+            ]
+            raise UnreadError(
+                f"{', '.join(GREEK[g] for g in greek)} below {symbol.base}: indices, or a part of its name",
+                str(symbol),
+                said_,
+            )
         if any(not t.is_command("ell") for t in strange) and not any(t.text in _NO_LABELS for t in tokens):
             raise UnreadError(f"the subscript {written(part)} of {symbol.base} is no index", str(symbol), given)
 
@@ -434,6 +446,16 @@ class Tensors:
     def fresh(self) -> str:
         """A name for what has none in the text."""
         return next(name for k in range(1, 10_000) if (name := f"q{k}") not in self.header.axes)
+
+
+def indices_for(greek: Sequence[str], taken: Collection[str]) -> str:
+    """What a comment says where Greek letters are indices: each with a letter that is free."""
+    used, said_ = {*taken}, []
+    for name in greek:
+        letter = next(x for k in range(100) if (x := f"{name[0].lower()}{k or ''}") not in used)
+        used.add(letter)
+        said_.append(rf"\{name} = {letter}")
+    return f"{HEAD}indices {', '.join(said_)}"
 
 
 def _slotted(axes: Sequence[Place]) -> tuple[Piece, ...]:

@@ -13,6 +13,9 @@ MATRICES = "given x[i], y[i], W[j,i], b[j], A[i,i], B[i,i], c"
 
 ONE = "given Z[i,k], W[i,j] | given l[k](Z[I,k]) | name z_k = Z[i,k] | each L = l[k]"
 
+GREEKS = r"indices \mu = m, \nu = n, \lambda = l | given g[\mu,\lambda], x[\nu]"
+INVERSE = "given A[i,i], x[i], B[i,i] | inverse A = Ainv | logdet A = ld"
+
 # header | formula | lines
 READ = [
     # matrices, columns and rows
@@ -52,6 +55,20 @@ READ = [
     (ONE, r"D_{ik} = \frac{\partial L}{\partial Z_{ik}}", ["D[i,k] = dl[k]/dZ[i,k]"]),
     ("given f(x, y)", r"g = \frac{\partial f}{\partial (x, y)}", ["g[i] = df/dx δ[i,0] + df/dy δ[i,1] where |i| = 2"]),
     (MATRICES, r"z = \text{sum of the columns of } W", ["z[j] = W[j,I] 1[I]"]),
+    # the inverse of a matrix, and the logarithm of its determinant
+    (INVERSE, r"z = A^{-1} x + A^{-T} x", ["z[i] = Ainv[i,I] x[I] + Ainv[I1,i] x[I1]"]),
+    (INVERSE, r"Z = A^{-\top}", ["Z[i,i1] = Ainv[i1,i]"]),
+    (INVERSE, r"Z = (A^T)^{-1}", ["Z[i,i1] = Ainv[i1,i]"]),
+    (INVERSE, r"z_{ij} = (A^{-1})_{ij}", ["z[i,j] = Ainv[i,j]"]),
+    (INVERSE, r"E = \log\det A - \ln \det(A) + \log |A|", ["E = ld - ld + ld"]),
+    # Greek indices, and a step of a recurrence
+    (GREEKS, r"T_{\mu\nu} = \sum_\lambda g_{\mu\lambda} g_{\nu\lambda}", ["T[m,n] = g[m,L] g[n,L]"]),
+    (GREEKS, r"y_\mu = \sum_{\nu \neq \mu} \delta_{\mu\nu} x_\nu", ["y[m] = 1[N != m] δ[m,N] x[N]"]),
+    (
+        "labels t | function f | given h_t[k], h_{t-1}[k], x_t[d]", r"h_t = f(h_{t-1}, x_t)",
+        ["given h^(t)[k](h^(t-1)[I], x^(t)[I])"],
+    ),
+    ("labels k | given A[i,i], x_k[i]", r"x_{k+1} = A x_k", ["x^(k+1)[i] = A[i,I] x^(k)[I]"]),
     # a delta that is given is no Kronecker delta, and a name is defined as any other
     (r"given \delta[n,j], x[j]", r"g_n = \sum_j \delta_{nj} x_j", ["g[n] = err[n,J] x[J]"]),
     (r"labels l | given \delta^{(l)}[n,j], x[j]", r"g = \delta^{(l)} x", ["g[n] = err^(l)[n,J] x[J]"]),
@@ -279,6 +296,14 @@ REFUSED = [
     (MATRICES, r"E = x + y^T", "a sum of a column and a row"),
     (MATRICES, r"Z = A^2", "a power of a matrix"),
     (MATRICES, r"Z = A^{-1}", "the inverse of a matrix"),
+    (MATRICES, r"Z = (A + B)^{-1}", "the inverse of what has no name"),
+    (MATRICES, r"E = \log\det A", "the logarithm of a determinant"),
+    (INVERSE, r"E = \log\det(A + A^T)", "the determinant of what has no name"),
+    (INVERSE, r"z_{ij} = A_{ij}^{-1}", "an entry of the inverse"),
+    (GREEKS, r"y_\mu = x_m", "is what a Greek index is called here"),
+    ("given g[i,j]", r"T_{\mu\nu} = g_{\mu\nu}", "indices, or a part of its name"),
+    ("given x[i], y[i]", r"s = x^\mu y_\mu", "an index that stands above, or a power"),
+    ("", r"h_t = f(h_{t-1}, x_t)", "a recurrence"),
     (MATRICES, r"Z = e^A", "as a power series"),
     (MATRICES, r"E = \|A\|", "the norm of a matrix"),
     (MATRICES, r"z = x * y", "an entrywise product, or a convolution"),
