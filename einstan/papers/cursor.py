@@ -2,13 +2,14 @@ r"""A place in the tokens of a side, and what every rule of the grammar asks of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from einstan.papers.header import Header
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     DOTS,
+    FONTS,
     HEAD,
     NO_SIGN,
     NOT_READ,
@@ -25,7 +26,7 @@ class Cursor:
     def __init__(self, tokens: Tokens, header: Header) -> None:
         kept = [token for token in tokens if not token.is_mark("~")]
         if header.indices:
-            kept = [_lettered(token, header) for token in kept]
+            kept = list(_lettered(kept, header))
         self.tokens = _worded(kept, header.words)
         self.header = header
         self.k = 0
@@ -123,15 +124,23 @@ class Cursor:
         raise NotImplementedError
 
 
-def _lettered(token: Token, header: Header) -> Token:
-    """A Greek index by its letter here, which nothing else may have."""
-    if token.kind == "command" and token.text in header.indices:
-        return replace(token, kind="letter", text=header.indices[token.text])
-    if token.kind == "letter" and token.text in header.indices.values() and token.end - token.start == 1:
-        said = f"{token.text} is what a Greek index is called here, and stands in the text"
-        sign = next(sign for sign, letter in header.indices.items() if letter == token.text)
-        raise UnreadError(said, token.text, HEAD + rf"indices \{sign} = a, a letter that is free")
-    return token
+def _lettered(tokens: Tokens, header: Header) -> Iterator[Token]:
+    """Greek indices by their letters here, which nothing else may have but words."""
+    k = 0
+    while k < len(tokens):
+        token = tokens[k]
+        if token.kind == "command" and FONTS.get(token.text) == "upright":
+            end = group(tokens, k + 1)[1]
+            yield from tokens[k:end]
+            k = end
+            continue
+        if token.kind == "letter" and token.text in header.indices.values() and token.end - token.start == 1:
+            said = f"{token.text} is what a Greek index is called here, and stands in the text"
+            sign = next(sign for sign, letter in header.indices.items() if letter == token.text)
+            raise UnreadError(said, token.text, HEAD + rf"indices \{sign} = a, a letter that is free")
+        is_index = token.kind == "command" and token.text in header.indices
+        yield replace(token, kind="letter", text=header.indices[token.text]) if is_index else token
+        k += 1
 
 
 def _worded(tokens: list[Token], words: Collection[str]) -> list[Token]:

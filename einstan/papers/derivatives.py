@@ -173,6 +173,9 @@ class Derivatives(Functions):
 
     def gradient(self) -> Node:
         self.k += 1
+        if self.at("^"):
+            says = (r"\frac{\partial^2 L}{\partial x_i \partial x_j}", r"\sum_i \frac{\partial^2 L}{\partial x_i^2}")
+            raise self.fail("∇ with an exponent is the Hessian, or the Laplacian", says)
         if not self.at("_"):
             return self.of_its_argument()
         inside, self.k = group(self.tokens, self.k + 1)

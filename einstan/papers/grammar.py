@@ -194,7 +194,8 @@ class Parser(Brackets):
         if text == "prime" and isinstance(found, Symbol):
             return replace(found, primes=found.primes + 1)
         if text == "+":
-            raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
+            says = (r"\max(0, x)", r"\tilde{x}, which is a name of its own")
+            raise self.fail("the positive part, what holds behind, or a pseudo-inverse", says, start)
         if text in ("-", "−"):
             says = (r"\max(0, -x)", r"\tilde{x}, which is a name of its own")
             raise self.fail("what holds before, the negative part, or a generalized inverse", says, start)
@@ -218,21 +219,20 @@ class Parser(Brackets):
 
     def refuse_raised_index(self, found: Node, exponent: Tokens, start: int) -> None:
         r"""Refuse ``x^\mu y_\mu``, which is summed over μ where it is an index."""
-        greek = [token.text for token in exponent if token.kind == "command" and token.text in GREEK]
-        below = {t.text for k, t in enumerate(self.tokens) if k and _is_below(self.tokens, k)}
-        summed = any(token.is_command("sum") for token in self.tokens)
-        if (
-            not greek
-            or len(greek) < len(exponent)
-            or summed
-            or not {*greek} & below
-            or self.header.knows(GREEK[greek[0]])
-        ):
+        signs = {letter: sign for sign, letter in self.header.indices.items()}
+        back = [replace(t, kind="command", text=signs[t.text]) if t.text in signs else t for t in self.tokens]
+        greek = [signs.get(token.text, token.text) for token in exponent]
+        below = {t.text for k, t in enumerate(back) if k and _is_below(back, k)}
+        summed = any(token.is_command("sum") for token in back)
+        if not greek or not all(name in GREEK for name in greek) or summed or not {*greek} & below:
             return
-        line = written(self.tokens).replace("^", "_")
+        if self.header.knows(GREEK[greek[0]]):
+            return
+        line = written(back).replace("^", "_")
         sums = " ".join(rf"\sum_{{\{name}}}" for name in greek if name in below)
-        said = f"^{written(exponent)} is an index that stands above, or a power"
-        raise self.fail(said, (f"{sums} {line}", HEAD + rf"given \{greek[0]}"), start)
+        said = rf"^\{greek[0]} is an index that stands above, or a power"
+        power = [HEAD + rf"given \{greek[0]}"] * (greek[0] not in self.header.indices)
+        raise self.fail(said, (f"{sums} {line}", *power), start)
 
     def atom(self) -> Node:
         token = self.token

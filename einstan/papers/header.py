@@ -40,6 +40,7 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.papers.known import KNOWN, Known, Naming
 from einstan.papers.labels import sanitised, text_of
 from einstan.papers.problem import UnreadError
+from einstan.papers.signs import MARKS, OPERATORS
 from einstan.papers.tex import tokens_of, written
 from einstan.papers.tree import Symbol
 
@@ -254,16 +255,7 @@ class Header(Known):
 
     def _operator(self, text: str) -> None:
         left, _, right = text.partition("=")
-        signs = {
-            r"\odot": "⊙",
-            r"\circ": "∘",
-            r"\otimes": "⊗",
-            "*": "*",
-            r"\ast": "*",
-            r"\star": "⋆",
-            r"\cdot": "·",
-            r"\times": "×",
-        }
+        signs = {f"\\{name}": sign for name, sign in OPERATORS.items()} | MARKS
         if left.strip() not in signs or not right.strip():
             raise UnreadError("a sign and what it means for a and b", text, "operator * = a[i] b[i]")
         self.operators[signs[left.strip()]] = plain(right.strip())
@@ -279,7 +271,7 @@ class Header(Known):
 
     def _indices(self, text: str) -> None:
         for each in text.split(","):
-            found = re.fullmatch(r"\s*\\([A-Za-z]+)\s*=\s*([a-z]\d*)\s*", each)
+            found = re.fullmatch(r"\s*\\([A-Za-z]+)\s*=\s*([a-z])\s*", each)
             if found is None or found[1] not in GREEK:
                 raise UnreadError("a Greek letter and the letter that it is here", each.strip(), r"indices \mu = m")
             if self.knows(GREEK[found[1]]) or self.knows(found[2]):

@@ -74,7 +74,7 @@ class Known:
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
         self.lost, self.squares, self.reads, self.each = {}, {}, {}, []
-        self.inverses, self.logdets = {}, {}
+        self.inverses, self.logdets, self.indices = {}, {}, {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes

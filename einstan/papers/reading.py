@@ -53,6 +53,7 @@ from einstan.papers.value import (
     inner,
     multiplied,
     number,
+    same_extent,
     transposed,
 )
 
@@ -220,7 +221,9 @@ class Reader(ByEntries):
         name = self.access(node).name
         if name not in self.header.inverses:
             raise UnreadError("the inverse of a matrix", str(node), f"{HEAD}inverse {name} = {behind(name, 'inv')}")
-        row, column = matrix.axes[1].again(), matrix.axes[0].again()
+        one, two = matrix.axes
+        same_extent(one, two, "an inverse over")
+        row, column = two.again(), one.again()
         other = self.header.inverses[name]
         self.header.axes[other] = (row.dim or "i", column.dim or "i")
         return Value((other, "[", row, ",", column, "]"), ATOM, (row, column))

@@ -147,7 +147,7 @@ class Step:
             raise UnreadError(
                 f"{name} stands on both sides of what defines it",
                 name,
-                [NEW, *_steps(target)],
+                [NEW, *_steps(target), f"an assumption, where it says of {name} what holds: assume {shown} = ..."],
             )
         self.refuse_letters(target, slots, reader, right)
         spelling = self.lettered(left, right)

@@ -254,8 +254,8 @@ ROWS = {
     # a derivative by what an assumption ties
     "an inverse": "assume K[i,J] A[J,j] = δ[i,j]\n? dA[i,j]/dK[p,q] = -A[i,p] A[q,j]",
     "an inverse whose derivative is told": f"{INVERSE}f = x[I] V[I,J] x[J]\n"
-    "✓ df/dA[p,q] = -V[I,p] x[I] V[q,J] x[J]\n✗ df/dA[p,q] = -V[p,I] x[I] V[J,q] x[J]\n✓ claim V[i,K] A[K,J] x[J] = x[i]\n"
-    "✗ df/dA[p,q] = 0\n? df/dA[p,q]dA[r,s] = 0",
+    "✓ df/dA[p,q] = -V[I,p] x[I] V[q,J] x[J]\n✗ df/dA[p,q] = -V[p,I] x[I] V[J,q] x[J]\n"
+    "✓ claim V[i,K] A[K,J] x[J] = x[i]\n✗ df/dA[p,q] = 0\n? df/dA[p,q]dA[r,s] = 0",
     "through an inverse whose derivative is told": f"A[i,j] = B[i,j] + s δ[i,j]\n{INVERSE}f = V[I,I]\n"
     "✓ df/ds = -V[I,J] V[J,I]\n✗ df/ds = -V[I,J] V[I,J]\n✗ df/ds = 0",
     "an inverse that is tied in another way too": f"{INVERSE}assume V[i,j] = A[j,i]\nf = x[I] V[I,J] x[J]\n"
