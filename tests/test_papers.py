@@ -58,6 +58,8 @@ oracles = loaded("papers_oracle", Path(__file__).parent / "papers_oracle.py")
 numpy_oracle = loaded("numpy_oracle", Path(__file__).parent / "numpy_oracle.py")
 generate = loaded("generate", PAPERS / "generate.py")
 listings = loaded("park_listings", PAPERS / "park_listings.py")
+ranks = loaded("neoh_ranks", PAPERS / "neoh_ranks.py")
+library = loaded("kumar_library", PAPERS / "kumar_library.py")
 
 
 def text_of(name):
@@ -172,6 +174,39 @@ def test_parks_listings_are_what_the_networks_compute():
     found = listings.differences()
     assert len(found) == 20
     assert max(found.values()) < 1e-12, found
+
+
+def test_neohs_formulas_hold_for_tensors_of_any_rank():
+    report = es.check("\n---\n".join(ranks.documents()))
+    assert report.ok, str(report)
+    assert report.counts["proved"] == len(ranks.documents()) == 116
+    assert report.counts["refuted"] == 19  # the letters as printed
+
+
+def test_kumars_layers_have_their_three_passes_as_one_call():
+    """Against differences of the forward pass, by each input and by the weights."""
+    rng = np.random.default_rng(2020)
+    x, s, w, dy = (rng.normal(size=n) for n in (4, 4, 4, 3))
+    given = {"mse": {"x": x, "s": s}, "linear": {"x": x, "w": rng.normal(size=(3, 4))}, "add": {"x": x, "w": w}}
+    given["correlation"] = {"x": x, "w": w[:2]}
+    for name, layer in library.LAYERS.items():
+        arrays, above = given[name], {"mse": 0.7, "linear": dy}.get(name, s)
+        found = library.passes(layer, above, **arrays)
+        for wrt, pass_ in (("x", found.backward), ("w", found.gradient)):
+            if wrt not in arrays:
+                assert pass_ is None
+                continue
+            for at in np.ndindex(arrays[wrt].shape):
+                step = np.zeros_like(arrays[wrt])
+                step[at] = 1e-5
+                ends = [library.passes(layer, above, **arrays | {wrt: arrays[wrt] + k * step}) for k in (1, -1)]
+                slope = np.sum(above * (ends[0].forward - ends[1].forward)) / 2e-5
+                np.testing.assert_allclose(pass_[at], slope, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("partial", library.SLIPS)
+def test_kumars_layers_are_refused_with_a_slip(partial):
+    assert "this is not the derivative" in library.refused(partial, library.SLIPS[partial][0])
 
 
 def test_parks_softmax_as_printed_is_wrong_for_samples_in_columns():

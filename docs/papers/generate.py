@@ -35,7 +35,9 @@ are the lines that claims rest on.
 
 [derivations.md](derivations.md) has the steps of the proofs that Jiang's text leaves "TO DO", and of the theorems of
 Park, Kumar and Neoh. [park_listings.py](park_listings.py) has Park's four Python listings, beside networks of layers in
-his convention that compute the same. Zhao's figures, drawn from the functions that they show, are at the end.
+his convention that compute the same; [neoh_ranks.py](neoh_ranks.py) has Neoh's formulas for tensors of any rank, a
+document for each choice of ranks, and [kumar_library.py](kumar_library.py) has Kumar's layers, each with its three
+passes as one call. Zhao's figures, drawn from the functions that they show, are at the end.
 
 *This page is written by `python docs/papers/generate.py`; a test keeps it true.*
 
@@ -108,7 +110,8 @@ WRITTEN = {
     "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
     "norms": "layer, batch, group and RMS normalisation",
     "recurrent": "a long short-term memory and a gated recurrent unit",
-    "gaussian": "Gaussian processes: a kernel, what is predicted, and the marginal likelihood of two observations",
+    "gaussian": "Gaussian processes: a kernel, what is predicted, and the marginal likelihood of two and of any "
+    "number of observations",
     "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, "
     "a Gaussian against the standard one, diffusion",
 }

@@ -17,6 +17,7 @@ from einstan.language.collecting import collecting_seldom
 from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
+from einstan.language.matrices import LATEX, Spelling, as_matrices
 from einstan.language.scope import parse_expression
 from einstan.language.statement import Claim, Convention, Document, Statement, unreadable
 from einstan.language.term import Equation
@@ -65,6 +66,8 @@ class Line:
     unread: tuple[int, ...] = ()  # the lines of assumptions that it would have, and that cannot be read
     formula: str = ""  # of a paper, as it is typed there
     display: int = 0  # the number of the displayed formula that it is in
+    axes: tuple[str, ...] | None = None  # of a formula without indices: the letters that its axes have here
+    row: bool = False  # whether its one axis is that of a row
 
     @property
     def number(self) -> int:
@@ -99,6 +102,10 @@ class Line:
             case Claim(lhs=lhs, rhs=rhs) as claim if sums_inside(lhs) or sums_inside(rhs):
                 return claim.written(reading)
         return ""
+
+    def matrices(self, spelling: Spelling = LATEX) -> str:
+        """The statement without indices, typeset, where its formula came so and is one of matrices; else nothing."""
+        return "" if self.axes is None else as_matrices(self.statement.content, self.axes, self.row, spelling)
 
     def __str__(self) -> str:
         if self.outcome is None:

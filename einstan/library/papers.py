@@ -67,7 +67,7 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     item = same.pop(0) if len(same) > 1 else same[0] if same else Item(statement.line)
     if item.hidden:
         return
-    line = replace(line, formula=item.formula, display=item.display)
+    line = replace(line, formula=item.formula, display=item.display, axes=item.axes, row=item.row)
     defines = bool(item.formula) and not item.code.startswith(("claim ", "refute ", "given "))
     if isinstance(statement.error, NotationError) and defines:
         line = _defined(line, statement.error)

@@ -23,6 +23,7 @@ from einstan.language.node import Node, preorder, replace
 from einstan.language.statement import Claim, Convention, Document, Given
 from einstan.language.term import (
     ZERO,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -188,11 +189,38 @@ class Part:
             named, defined = tensors(claim.lhs, claim.rhs), self.behind(claim.lhs, claim.rhs)
             if wrt not in {*named, *defined, *tensors(*(e.rhs for e in defined.values()))}:
                 continue
-            if defined and self._follows(claim):
+            if self._is_function(claim, wrt) or (defined and self._follows(claim)):
                 continue
             others = [str(name) for name in named if name != wrt]
             how = f"{wrt} is tied to {', '.join(others)} by" if others else f"the entries of {wrt} are tied by"
             raise DifferentiationError(f"out of reach: {how} the assumption {claim}")
+
+    @cached_property
+    def told(self) -> set[str]:
+        """What is given of one tensor, and whose derivative an assumption says: an inverse, V of A with
+        ``dV[i,j]/dA[p,q] = -V[i,p] V[q,j]``."""
+        stated = {claim.lhs.tensor for claim in self.document.assumptions if isinstance(claim.lhs, Indexed)}
+        gifts = [s.content for s in self.document.statements if isinstance(s.content, Given)]
+        return {
+            str(g.lhs.tensor)
+            for g in gifts
+            if len(g.arguments) == 1
+            and any(
+                isinstance(name, Partial) and name.of == g.lhs.tensor and name.wrt[0][0] == g.arguments[0].tensor
+                for name in stated
+            )
+        }
+
+    def _is_function(self, claim: Claim, wrt: Name) -> bool:
+        """Whether an assumption ties a tensor to functions of it alone, whose derivatives are told, as an inverse or as
+        such a derivative: they change with it."""
+        if not (
+            isinstance(claim.rhs, Delta) or (isinstance(claim.lhs, Indexed) and isinstance(claim.lhs.tensor, Partial))
+        ):
+            return False
+        named = tensors(claim.lhs, claim.rhs)
+        others = {name.of if isinstance(name, Partial) else name for name in named} - {wrt}
+        return bool(others & self.told) and all(n in self.told or n in self.program.defined for n in others)
 
     def _follows(self, claim: Claim) -> bool:
         """Whether an assumption about what is defined follows from the definitions, and so ties nothing."""

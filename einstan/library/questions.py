@@ -105,6 +105,8 @@ def question(claim: Claim, part: Part, all_sizes: bool = False) -> Question:
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
+    # By now every derivative is worked out, and at a point a function whose derivative is told can have any value.
+    definitions = {name: e for name, e in definitions.items() if name not in part.told}
     above = _differentiated(part, written)
     labelling = (g for name in read if name in part.gathers for g in part.gathers[name])
     tying = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from einstan.language.mathml import FONTS, mathml, operator, row_of, where, wrapped
+from einstan.language.matrices import MATHML
 from einstan.language.statement import Claim, Convention, Given, Statement
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
@@ -76,10 +77,12 @@ def _line(line: Line) -> str:
     else:
         mark = f'<span class="{outcome.verdict}">{line.mark} {outcome.verdict}</span>'
     comment = f'<div class="comment">{in_html(statement.comment)}</div>' if statement.comment else ""
+    matrices = line.matrices(MATHML)
+    formula = wrapped(matrices) if matrices else typeset(statement)
     wrong = " wrong" if outcome is not None and outcome.verdict in ("refuted", "unreadable") else ""
     return (
         f'<div class="line{wrong}"><span class="number">{line.number}</span><span class="mark">{mark}</span>'
-        f'<div><div class="formula">{typeset(statement)}</div>{comment}</div>{_details(line)}</div>'
+        f'<div><div class="formula">{formula}</div>{comment}</div>{_details(line)}</div>'
     )
 
 

@@ -49,7 +49,7 @@ def _line(line: Line) -> str:
     details = line.details()
     below = "".join(f"\n\\begin{{details}}{_spaced(in_latex(text))}\\end{{details}}" for text in details)
     below += "\n\n\\medskip\n" if details else ""
-    return f"{comment}\\[ {typeset(statement)} {mark} \\]{below}"
+    return f"{comment}\\[ {line.matrices() or typeset(statement)} {mark} \\]{below}"
 
 
 def _spaced(text: str) -> str:

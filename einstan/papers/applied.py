@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
-from einstan.papers.tensors import Access, Tensors
+from einstan.papers.tensors import Access, Tensors, said
 from einstan.papers.tree import (
+    Absolute,
     Call,
     Group,
     Node,
@@ -35,6 +36,11 @@ class Applied(Tensors):
 
     def call(self, node: Call) -> Value:
         symbol, arguments = node.function, node.arguments
+        first = arguments[0]
+        if symbol == Symbol("logdet"):
+            return self.log_of_determinant(first)
+        if symbol.base in ("log", "ln") and isinstance(first, Absolute) and len(self.value(first.body).axes) == 2:
+            return self.log_of_determinant(first.body)  # \log |A|
         name = self.header.function(replace(symbol, primes=0))
         if name is None:
             raise UnreadError(f"{symbol} is no function that is known", str(symbol), HEAD + f"function {symbol.base}")
@@ -67,6 +73,18 @@ class Applied(Tensors):
         if len(values) > 2 and name in ("maximum", "minimum"):
             raise UnreadError("the largest of more than two", str(symbol), r"\max(a, \max(b, c))")
         return called(name, *values)
+
+    def log_of_determinant(self, matrix: Node) -> Value:
+        while isinstance(matrix, Group) and len(matrix.items) == 1:
+            matrix = matrix.items[0]
+        if len(self.value(matrix).axes) != 2 or not isinstance(matrix, Symbol):
+            raise UnreadError("the determinant of what has no name", "", "a name for the matrix: M = ...")
+        name = self.access(matrix).name
+        if name not in self.header.logdets:
+            inverse = "" if name in self.header.inverses else f"inverse {name} = {behind(name, 'inv')} | "
+            told = f"{HEAD}{inverse}logdet {name} = {behind(name, 'ld')}"
+            raise UnreadError("the logarithm of a determinant", name, told)
+        return Value((said(self.header.logdets[name], 0),))
 
     def trace(self, values: Sequence[Value]) -> Value:
         if len(values) != 1 or len(values[0].axes) not in (0, 2):
@@ -135,9 +153,24 @@ class Applied(Tensors):
             return Access(value.pieces[0], inside.slots, inside.axes)
         return self.held(self.value(node))
 
-    def derivative(self, above: Node, below: Sequence[Node]) -> Value:
-        top = self.named_value(above)
+    def differentiated(self, above: Node, below: Sequence[Node]) -> tuple[Access, list[Access]]:
+        """What is differentiated, of one sample's loss that of the sample whose entries it is differentiated by; and by
+        what."""
+        one = self.header.of_each(above) if isinstance(above, Symbol) else None
+        top = self.named_value(above) if one is None else Access(one.name, (), ())
         bottoms = [self.named_value(each) for each in below]
+        if one is None or one.slots is None:
+            return top, bottoms
+        (letter,) = self.header.axes.get(one.name) or one.slots
+        axes = [zip(bottom.slots, self.header.axes.get(bottom.name, ()), strict=False) for bottom in bottoms]
+        slots = [slot for each in axes for slot, dim in each if dim == letter]
+        if len(slots) != 1:
+            said = f"{above} is the loss of one sample, and what it is differentiated by has not one axis {letter}"
+            raise UnreadError(said, str(above), f"{above}_{letter}, of a certain sample")
+        return Access(one.name, (slots[0],), ()), bottoms
+
+    def derivative(self, above: Node, below: Sequence[Node]) -> Value:
+        top, bottoms = self.differentiated(above, below)
         pieces: list[Piece] = ["∂", *top.value.pieces, "/"]
         for bottom in bottoms:
             pieces += ["∂", *bottom.value.pieces]
@@ -164,8 +197,14 @@ class Applied(Tensors):
         return Value(tuple(pieces), ATOM, axes, row)
 
     def gradient(self, wrt: Node, of: Node) -> Value:
-        top, bottom = self.named_value(of), self.named_value(wrt)
+        top, (bottom,) = self.differentiated(of, [wrt])
         if top.axes:
             raise UnreadError("the gradient of what is no number", top.name, r"\frac{\partial y_i}{\partial x_j}")
         row = len(bottom.axes) == 1 and bottom.name in self.header.rows
         return Value(("∂", *top.value.pieces, "/∂", *bottom.value.pieces), ATOM, bottom.axes, row)
+
+
+def behind(name: str, word: str) -> str:
+    """A name with a word behind its letters: Ainv, Sinv^(k)."""
+    base, label, rest = name.partition("^(")
+    return f"{base}{word}{label}{rest}"

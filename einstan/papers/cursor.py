@@ -2,13 +2,14 @@ r"""A place in the tokens of a side, and what every rule of the grammar asks of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from einstan.papers.header import Header
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     DOTS,
+    FONTS,
     HEAD,
     NO_SIGN,
     NOT_READ,
@@ -23,7 +24,10 @@ class Cursor:
     """A place in the tokens of a side, and what every rule of the grammar asks of it."""
 
     def __init__(self, tokens: Tokens, header: Header) -> None:
-        self.tokens = _worded([token for token in tokens if not token.is_mark("~")], header.words)
+        kept = [token for token in tokens if not token.is_mark("~")]
+        if header.indices:
+            kept = list(_lettered(kept, header))
+        self.tokens = _worded(kept, header.words)
         self.header = header
         self.k = 0
         self.closes_bar = False  # whether a bar here would close a norm
@@ -121,6 +125,25 @@ class Cursor:
 
     def vector(self, opening: str, closing_mark: str) -> Node | None:
         raise NotImplementedError
+
+
+def _lettered(tokens: Tokens, header: Header) -> Iterator[Token]:
+    """Greek indices by their letters here, which nothing else may have but words."""
+    k = 0
+    while k < len(tokens):
+        token = tokens[k]
+        if token.kind == "command" and FONTS.get(token.text) == "upright":
+            end = group(tokens, k + 1)[1]
+            yield from tokens[k:end]
+            k = end
+            continue
+        if token.kind == "letter" and token.text in header.indices.values() and token.end - token.start == 1:
+            said = f"{token.text} is what a Greek index is called here, and stands in the text"
+            sign = next(sign for sign, letter in header.indices.items() if letter == token.text)
+            raise UnreadError(said, token.text, HEAD + rf"indices \{sign} = a, a letter that is free")
+        is_index = token.kind == "command" and token.text in header.indices
+        yield replace(token, kind="letter", text=header.indices[token.text]) if is_index else token
+        k += 1
 
 
 def _worded(tokens: list[Token], words: Collection[str]) -> list[Token]:

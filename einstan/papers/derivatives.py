@@ -15,6 +15,7 @@ from einstan.papers.tree import (
     Derivative,
     Fraction,
     Gradient,
+    Group,
     Node,
     Number,
     Symbol,
@@ -84,7 +85,9 @@ class Derivatives(Functions):
                     f"below the line of a derivative stands {written(rest)}", r"\frac{\partial L}{\partial x}"
                 )
             if rest and rest[0].is_mark("("):
-                raise self.fail("a derivative by several at once", "a derivative by each, or a vector of them")
+                if not head or order > 1 or variables:
+                    raise self.fail("a derivative by several at once", "a derivative by each, or a vector of them")
+                return self.by_several(self.inner(head), rest)
             inner = type(self)(rest, self.header)
             variable: Node = (
                 inner.difference() if inner.command("Delta") and self.header.differences else inner.name_only()
@@ -115,6 +118,16 @@ class Derivatives(Functions):
             found: Node = Derivative(self.inner(head), tuple(variables))
             return Transposed(found) if transposed else found
         return Derivative(self.operand(variables), tuple(variables))  # \frac{d}{dx} f
+
+    def by_several(self, above: Node, below: Tokens) -> Node:
+        r"""``\frac{\partial f}{\partial (x, y)}``, the vector of the derivatives by each."""
+        names = type(self)(below[1:], self.header)
+        variables = [names.name_only()]
+        while names.take(","):
+            variables.append(names.name_only())
+        if len(variables) < 2 or not names.take(")") or names.token.kind != "end":
+            raise self.fail("a derivative by several at once", "a derivative by each, or a vector of them")
+        return Group("(", tuple(Derivative(above, (each,)) for each in variables))
 
     def operand(self, by: Sequence[Node], nabla: bool = False) -> Node:
         r"""What ``\frac{d}{dx}`` or ``\nabla_x`` stands in front of: one thing, or the whole term where nothing else
@@ -160,6 +173,9 @@ class Derivatives(Functions):
 
     def gradient(self) -> Node:
         self.k += 1
+        if self.at("^"):
+            says = (r"\frac{\partial^2 L}{\partial x_i \partial x_j}", r"\sum_i \frac{\partial^2 L}{\partial x_i^2}")
+            raise self.fail("∇ with an exponent is the Hessian, or the Laplacian", says)
         if not self.at("_"):
             return self.of_its_argument()
         inside, self.k = group(self.tokens, self.k + 1)

@@ -2,6 +2,8 @@ r"""Functions and values with their arguments, and sums with what they run over.
 
 from __future__ import annotations
 
+import re
+
 from einstan.papers.known import USUAL
 from einstan.papers.labels import named
 from einstan.papers.names import Names
@@ -13,7 +15,7 @@ from einstan.papers.signs import (
     GREEK_NAMES,
     HEAD,
 )
-from einstan.papers.tex import group, tokens_of
+from einstan.papers.tex import Tokens, group, tokens_of, written
 from einstan.papers.tree import (
     Addition,
     Call,
@@ -54,11 +56,11 @@ class Functions(Names):
             )
         if self.header.knows_symbol(symbol) or symbol.below or self.header.is_gradient(symbol.base):
             if self.holds_a_name():
-                raise self.fail(
-                    f"{symbol}(...) is a value, or a product",
-                    (HEAD + f"value {symbol.base}", rf"{symbol} \cdot x"),
-                    start,
-                )
+                inside = group_in(self.tokens[self.k :])
+                letters = re.fullmatch(r"\w_(\w),\s*\w_(\w)", written(inside))  # K(x_i, x_j)
+                there = [f"{symbol.typed}_{{{letters[1]}{letters[2]}}}, where it is an entry"] if letters else []
+                says = (HEAD + f"value {symbol.base}", *there, rf"{symbol} \cdot x")
+                raise self.fail(f"{symbol}(...) is a value, or a product", says, start)
             return None
         usual = [f"function {symbol.base} = {USUAL[symbol.base]}"] if symbol.base in USUAL else []
         plain = [] if symbol.label else [f"function {symbol.base}"]
@@ -163,6 +165,12 @@ class Functions(Names):
                     start,
                 )
         symbol = Symbol(name)
+        if name in ("log", "ln") and power is None and self.take_command("det"):
+            matrix = self.factor()
+            if self.starts() and not isinstance(matrix, Group):
+                said = rf"\{name}\det(A B) or (\{name}\det A) b"
+                raise self.fail("a determinant without brackets in front of a product", said, start)
+            return Call(Symbol("logdet"), (matrix,))
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
             found = self.applied_to(symbol, group_)
@@ -205,6 +213,11 @@ class Functions(Names):
 
     def is_function_next(self) -> bool:
         return self.token.kind == "command" and self.token.text in FUNCTIONS
+
+
+def group_in(tokens: Tokens) -> Tokens:
+    """What stands in the round brackets with which some tokens begin, of names alone."""
+    return tokens[1 : next(k for k, token in enumerate(tokens) if token.is_mark(")"))]
 
 
 def _is_parameter(part: Part) -> bool:

@@ -10,13 +10,15 @@ What a name is, a header says or the formulas before: ``f(x)`` is a value, a pro
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from einstan.language.commands import EXPECTED, FRACTIONS, WIDE
+from einstan.language.commands import EXPECTED, FRACTIONS, GREEK, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
 from einstan.papers.names import parts_of
+from einstan.papers.sides import plain
 from einstan.papers.signs import (
     ACCENTS,
     DOTS,
@@ -49,6 +51,8 @@ from einstan.papers.tree import (
     Symbol,
     Transposed,
 )
+
+_ADDED = re.compile(r"(?:the )?sum of (?:all |the )*(columns|rows)(?: of)?")
 
 
 class Parser(Brackets):
@@ -179,6 +183,8 @@ class Parser(Brackets):
         behind = text[:1] == "(" and inside[-2].is_mark(")") and is_transpose(inside[-1:])
         if isinstance(found, Symbol) and behind:  # W^{(l)T}
             return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
+        if is_transpose(inside[1:]) and inside[0].is_mark("-", "−"):  # A^{-T}
+            return Transposed(Power(found, Number("-1")))
         if len(inside) > 1 and inside[-1].is_command(*TRANSPOSES):
             raise self.fail("a label and a transpose in one exponent", rf"{found}^{{(l)\top}}", start)
         if text == "T" and "T" in self.header.uppers:
@@ -188,7 +194,8 @@ class Parser(Brackets):
         if text == "prime" and isinstance(found, Symbol):
             return replace(found, primes=found.primes + 1)
         if text == "+":
-            raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
+            says = (r"\max(0, x)", r"\tilde{x}, which is a name of its own")
+            raise self.fail("the positive part, what holds behind, or a pseudo-inverse", says, start)
         if text in ("-", "−"):
             says = (r"\max(0, -x)", r"\tilde{x}, which is a name of its own")
             raise self.fail("what holds before, the negative part, or a generalized inverse", says, start)
@@ -197,6 +204,7 @@ class Parser(Brackets):
         if text in ("ast", "star", "*", "H", "C", "circ", "perp", "dagger", "prime"):
             said = r"x^\top, where all is real" if text in ("H", "dagger") else r"\tilde{x}, which is a name of its own"
             raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", said, start)
+        self.refuse_raised_index(found, inside, start)
         letters = list(dict.fromkeys(str(t) for t in inside if t.kind == "letter" or t.is_command("ell")))
         if isinstance(found, Symbol) and letters and self.at("_") and not found.below:  # z^l_j
             said = f"{found}^{{{written(inside)}}} with an index behind it is a name with a label, or a power"
@@ -208,6 +216,23 @@ class Parser(Brackets):
                 raise self.fail(said, (rf"\exp({text})", HEAD + "given e"), start)
             return Call(Symbol("exp"), (self.inner(inside),))
         return Power(found, self.inner(inside))
+
+    def refuse_raised_index(self, found: Node, exponent: Tokens, start: int) -> None:
+        r"""Refuse ``x^\mu y_\mu``, which is summed over μ where it is an index."""
+        signs = {letter: sign for sign, letter in self.header.indices.items()}
+        back = [replace(t, kind="command", text=signs[t.text]) if t.text in signs else t for t in self.tokens]
+        greek = [signs.get(token.text, token.text) for token in exponent]
+        below = {t.text for k, t in enumerate(back) if k and _is_below(back, k)}
+        summed = any(token.is_command("sum") for token in back)
+        if not greek or not all(name in GREEK for name in greek) or summed or not {*greek} & below:
+            return
+        if self.header.knows(GREEK[greek[0]]):
+            return
+        line = written(back).replace("^", "_")
+        sums = " ".join(rf"\sum_{{\{name}}}" for name in greek if name in below)
+        said = rf"^\{greek[0]} is an index that stands above, or a power"
+        power = [HEAD + rf"given \{greek[0]}"] * (greek[0] not in self.header.indices)
+        raise self.fail(said, (f"{sums} {line}", *power), start)
 
     def atom(self) -> Node:
         token = self.token
@@ -272,10 +297,22 @@ class Parser(Brackets):
         if token.text in FONTS and (word := _word(group(self.tokens, self.k + 1)[0])) in NOT_READ:
             raise self.fail(*NOT_READ[word])
         if token.text in ("text", "mbox", "textrm", "operatorname", "mathrm") and not self.is_name():
-            raise self.unexpected()
+            return self.added_up()
         if token.text in GREEK_NAMES or token.text in FONTS or token.text in ACCENTS or token.text in WIDE:
             return self.quotient() if token.text == "partial" else self.name()
         raise self.unexpected()
+
+    def added_up(self) -> Node:
+        r"""``\text{sum of columns of } A``, a column, and the row that is the sum of rows."""
+        inside, end = group(self.tokens, self.k + 1)
+        said = _ADDED.fullmatch(plain(inside).lower())
+        if said is None:
+            raise self.unexpected()
+        self.k = end
+        matrix, ones = self.factor(), Symbol("1")
+        if isinstance(matrix, Number):
+            raise self.fail("the columns of a number", r"A \mathbf{1}, of a matrix A")
+        return Product((("", matrix), ("", ones)) if said[1] == "columns" else (("", Transposed(ones)), ("", matrix)))
 
     def marked(self, token: Token) -> Node:
         if token.text == "(":
@@ -297,6 +334,17 @@ class Parser(Brackets):
         if token.text in ("<", ">"):
             raise self.fail("< and > compare", r"\langle x, y \rangle for an inner product")
         raise self.unexpected()
+
+
+def _is_below(tokens: Tokens, place: int) -> bool:
+    """Whether a token is in a subscript."""
+    while place and not tokens[place - 1].is_mark("_", "^"):
+        if tokens[place - 1].is_mark("}") or not (
+            tokens[place - 1].is_mark("{") or tokens[place - 1].kind == "command"
+        ):
+            return False
+        place -= 1
+    return place > 0 and tokens[place - 1].is_mark("_")
 
 
 def _word(tokens: Tokens) -> str:

@@ -5,6 +5,7 @@ given S(Z[N,J])                  as in a document: S is some function of Z
 given a[i] = g(z[i])             and a is what g without a formula makes of z
 assume sum[C](Y[n,C]) = 1        as in a document, and so are convention and define
 name \mathbf{z}_k = Z[i,k]       what a sign of the text is called here; a letter of both stands for any index
+each \mathcal{L} = l[k]          the loss of one sample: by an entry of sample k it is l[k] that is differentiated
 function g                       a function of one number without a formula, applied entry by entry
 function \sigma = sigmoid        what a function of the text is called here
 value J                          J(W, b) is J, where names alone stand in its brackets
@@ -18,6 +19,9 @@ capitals                         a capital index is summed, as in this notation
 first 1                          x_1 is the first entry
 operator * = a[i] b[i]           what a sign between two tensors means; a b is the product of matrices
 identity I                       I is the identity
+indices \mu = m, \nu = n         Greek letters that are indices, and their letters here
+inverse A = B                    A^{-1} is B: what it is, and its derivative by A
+logdet A = l                     \log \det A is l, and its derivative by A is A^{-T}
 padded x, w                      entries outside of x and w are zero: x_{i+j} is pad(x[i+j])
 row w                            w has one axis and is a row
 word ReLU                        letters that are one name, and no product
@@ -36,13 +40,14 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.papers.known import KNOWN, Known, Naming
 from einstan.papers.labels import sanitised, text_of
 from einstan.papers.problem import UnreadError
+from einstan.papers.signs import MARKS, OPERATORS
 from einstan.papers.tex import tokens_of, written
 from einstan.papers.tree import Symbol
 
 STATEMENTS = (
-    "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "softmax", "gradients",
-    "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
-    "refute", "skip", "part",
+    "given", "assume", "convention", "define", "name", "each", "function", "value", "extent", "layout", "softmax",
+    "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "indices", "inverse", "logdet",
+    "padded", "row", "word", "refute", "skip", "part",
 )  # fmt: skip
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
 _ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
@@ -57,8 +62,8 @@ class Header(Known):
 
     def say(self, text: str) -> tuple[str, str] | None:
         """Take a statement in.  What is for the document or for the formulas behind comes back as a word and the rest:
-        ``given``, ``assume``, ``convention`` and ``equation`` with a line of a document; ``refute``, ``skip`` and
-        ``part``."""
+        ``given``, ``assume``, ``convention`` and ``equation`` with a line of a document, ``lines`` with several;
+        ``refute``, ``skip`` and ``part``."""
         word, _, rest = text.partition(" ")
         word, rest = word.strip().lower().rstrip(":"), rest.strip()
         if text.strip() == "---":
@@ -70,6 +75,8 @@ class Header(Known):
                 return self._given(rest)
             case "assume" | "convention":
                 return word, f"{word} {plain(rest)}"
+            case "inverse" | "logdet":
+                return "lines", getattr(self, f"_{word}")(plain(rest))
             case "define":
                 return self._define(plain(rest))
             case "refute" | "skip":
@@ -110,6 +117,12 @@ class Header(Known):
             self._declare(self._no_delta(name), slots)
         return None
 
+    def _for_names(self) -> Header:
+        """What is known of signs where a comment names one, and nothing of tensors."""
+        return Header(
+            label_letters=self.label_letters, differences=self.differences, words=self.words, indices=self.indices
+        )
+
     def _no_delta(self, name: str) -> str:
         """What a δ that is given is called here, where δ is the Kronecker delta: it is the author's own tensor."""
         base, *label = name.partition("^(")
@@ -126,7 +139,7 @@ class Header(Known):
         from einstan.papers.grammar import Parser
 
         typed, slots = (found[1], found[2]) if (found := _AXES.fullmatch(item)) else (item, None)
-        names = Header(label_letters=self.label_letters, differences=self.differences, words=self.words)
+        names = self._for_names()
         try:
             parser = Parser(tokens_of(typed), names)
             symbol = parser.name_only()
@@ -145,7 +158,8 @@ class Header(Known):
         return name, slots
 
     def _declare(self, name: str, slots: str | None) -> None:
-        letters = tuple(letter.strip() for letter in slots.split(",")) if slots else ()
+        spelled = {GREEK.get(sign, sign): letter for sign, letter in self.indices.items()}
+        letters = tuple(spelled.get(each.strip(), each.strip()) for each in slots.split(",")) if slots else ()
         if any(not letter for letter in letters):
             raise UnreadError("an axis has no letter", f"{name}[{slots}]", f"given {name}[i,j]")
         if self.axes.get(name, letters) != letters and name in self.defined:
@@ -162,22 +176,32 @@ class Header(Known):
         return "equation", text
 
     def _name(self, text: str) -> None:
+        symbol, name, slots = self._sign(text)
+        if symbol.base == "δ" and not symbol.below and (old := self.naming(symbol)) and old[0] in self.axes:
+            self.axes.setdefault(name, self.axes[old[0]])  # δ was given in front of its name
+        self.namings.insert(0, Naming(symbol, name, slots))
+        self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
+
+    def _each(self, text: str) -> None:
+        symbol, name, slots = self._sign(text)
+        if symbol.below or slots is None or len(slots) != 1:
+            raise UnreadError("a sign without an index, and the tensor that has one", text, r"each \mathcal{L} = l[k]")
+        self.each.insert(0, Naming(symbol, name, slots))
+
+    def _sign(self, text: str) -> tuple[Symbol, str, tuple[str, ...] | None]:
+        """A sign of the text, and its name here with its slots."""
         from einstan.papers.grammar import Parser
 
         left, _, right = text.rpartition("=")
         found = _ITEM.fullmatch(plain(right.strip()))
         if not left.strip() or found is None:
             raise UnreadError("a sign of the text and its name here", text, r"name \mathbf{z}_k = Z[i,k]")
-        names = Header(label_letters=self.label_letters, differences=self.differences)
+        names = self._for_names()
         parser = Parser(tokens_of(left.strip()), names)
         symbol = parser.difference() if parser.command("Delta") and self.differences else parser.name_only()
         if parser.token.kind != "end":
             raise UnreadError("one sign of the text has a name, and no formula", text, r"name \mathbf{z}_k = Z[i,k]")
-        slots = tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
-        if symbol.base == "δ" and not symbol.below and (old := self.naming(symbol)) and old[0] in self.axes:
-            self.axes.setdefault(found[1], self.axes[old[0]])  # δ was given in front of its name
-        self.namings.insert(0, Naming(symbol, found[1], slots))
-        self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
+        return symbol, found[1], tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
 
     def _function(self, text: str) -> None:
         for each in text.split(","):
@@ -231,16 +255,7 @@ class Header(Known):
 
     def _operator(self, text: str) -> None:
         left, _, right = text.partition("=")
-        signs = {
-            r"\odot": "⊙",
-            r"\circ": "∘",
-            r"\otimes": "⊗",
-            "*": "*",
-            r"\ast": "*",
-            r"\star": "⋆",
-            r"\cdot": "·",
-            r"\times": "×",
-        }
+        signs = {f"\\{name}": sign for name, sign in OPERATORS.items()} | MARKS
         if left.strip() not in signs or not right.strip():
             raise UnreadError("a sign and what it means for a and b", text, "operator * = a[i] b[i]")
         self.operators[signs[left.strip()]] = plain(right.strip())
@@ -253,6 +268,43 @@ class Header(Known):
 
     def _word(self, text: str) -> None:
         self.words |= {each.strip() for each in text.split(",")}
+
+    def _indices(self, text: str) -> None:
+        for each in text.split(","):
+            found = re.fullmatch(r"\s*\\([A-Za-z]+)\s*=\s*([a-z])\s*", each)
+            if found is None or found[1] not in GREEK:
+                raise UnreadError("a Greek letter and the letter that it is here", each.strip(), r"indices \mu = m")
+            if self.knows(GREEK[found[1]]) or self.knows(found[2]):
+                name = GREEK[found[1]] if self.knows(GREEK[found[1]]) else found[2]
+                raise UnreadError(
+                    f"{name} is a tensor of the text", each.strip(), rf"indices \{found[1]} = {found[2]}1"
+                )
+            self.indices[found[1]] = found[2]
+
+    def _inverse(self, text: str) -> str:
+        """The inverse B of A as a function of it: what it is, and dB = -B dA B."""
+        one, other = self._pair(text, "inverse A = Ainv")
+        self.inverses[one] = other
+        self.axes.setdefault(other, ("i", "i"))
+        return (
+            f"given {other}[i,j]({one}[I,J])\nassume d{other}[i,j]/d{one}[p,q] = -{other}[i,p] {other}[q,j]\n"
+            f"assume {other}[i,K] {one}[K,j] = δ[i,j]"
+        )
+
+    def _logdet(self, text: str) -> str:
+        """The logarithm of a determinant as a function whose derivative is the transposed inverse."""
+        one, other = self._pair(text, "logdet A = ld")
+        if one not in self.inverses:
+            raise UnreadError(f"nothing says what the inverse of {one} is called", text, f"inverse {one} = Ainv")
+        self.logdets[one] = other
+        self.axes[other] = ()
+        return f"given {other}({one}[I,J])\nassume d{other}/d{one}[i,j] = {self.inverses[one]}[j,i]"
+
+    def _pair(self, text: str, example: str) -> tuple[str, str]:
+        names = [name.strip() for name in text.split("=")]
+        if len(names) != 2 or not all(re.fullmatch(_NAME, name) for name in names) or names[1] in self.axes:
+            raise UnreadError("a matrix of the text, and a name that is not taken", text, example)
+        return names[0], names[1]
 
     def _identity(self, text: str) -> None:
         self.identity |= {each.strip() for each in plain(text).split(",")}

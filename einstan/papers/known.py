@@ -40,6 +40,7 @@ class Known:
     axes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of each tensor, the letters of its axes
     defined: dict[str, int] = field(default_factory=dict)  # names that formulas define, with their line
     namings: list[Naming] = field(default_factory=list)
+    each: list[Naming] = field(default_factory=list)  # what is, at each place, that of the entry it is derived by
     functions: dict[str, str] = field(default_factory=dict)  # how they are called here; "" where without formula
     applied: dict[tuple[str, str], str] = field(default_factory=dict)  # tensors that are such a function of another
     uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
@@ -62,6 +63,9 @@ class Known:
     first: int | None = None
     identity: set[str] = field(default_factory=set)
     padded: set[str] = field(default_factory=set)
+    indices: dict[str, str] = field(default_factory=dict)  # signs that are indices, each with its letter here
+    inverses: dict[str, str] = field(default_factory=dict)  # of matrices, what their inverses are called here
+    logdets: dict[str, str] = field(default_factory=dict)  # and the logarithms of their determinants
     words: set[str] = field(default_factory=set)
     fonts: dict[str, str] = field(default_factory=dict)
 
@@ -69,7 +73,8 @@ class Known:
         """A new part: what was given and defined is forgotten, and how signs are read stays."""
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
-        self.lost, self.squares, self.reads = {}, {}, {}
+        self.lost, self.squares, self.reads, self.each = {}, {}, {}, []
+        self.inverses, self.logdets, self.indices = {}, {}, {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes
@@ -141,6 +146,12 @@ class Known:
             for place, letter in enumerate(axes)
             if letter.lower() == name.lower()
         ][:1]
+
+    def of_each(self, symbol: Symbol) -> Naming | None:
+        r"""What ``\mathcal{L}`` is where a comment says ``each \mathcal{L} = l[k]``: the loss of one sample."""
+        if symbol.below or symbol.primes or symbol.label:
+            return None
+        return next((e for e in self.each if e.sign.base == symbol.base and e.sign.font in ("", symbol.font)), None)
 
     def naming(self, symbol: Symbol) -> tuple[str, tuple[str, ...] | None, Stands, Parts] | None:
         """The name that a comment gives a sign: with its slots, what their letters stand for, and the parts of the

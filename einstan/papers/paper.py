@@ -38,6 +38,8 @@ class Item:
     hidden: bool = False  # says to the reader of documents that this line would have defined a name
     step: int = 0
     display: int = 0  # the number of the display where it stands; 0 for what a comment says
+    axes: tuple[str, ...] | None = None  # the letters that its axes have in the code, where it has no indices
+    row: bool = False  # whether its one axis is that of a row
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,10 @@ class _Reading:
             case ("part", _):
                 self.items.append(Item(line, code="---"))
                 self.uppers, self.last = {}, None
+            case ("lines", codes):
+                for code in codes.splitlines():
+                    self.header.note(code)
+                    self.items.append(Item(line, code=code))
             case (word, code):
                 if word == "given":
                     name = (
@@ -222,7 +228,7 @@ class _Chain:
                 header.note(line_)
         for made in reading.made:
             self.paper.items.append(Item(line, text, made, NAMED))
-        self.paper.items.append(Item(line, text, code, comment, step=step))
+        self.paper.items.append(Item(line, text, code, comment, step=step, axes=reading.axes, row=reading.row))
         return right
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from einstan.papers.applied import behind
 from einstan.papers.cases import ByEntries
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
@@ -52,6 +53,7 @@ from einstan.papers.value import (
     inner,
     multiplied,
     number,
+    same_extent,
     transposed,
 )
 
@@ -171,7 +173,8 @@ class Reader(ByEntries):
         reason = f"{sign} between {left.shape} and {right.shape} is {means}"
         if not (left.axes or right.axes) and (said := [*vectors(left), *vectors(right)]):
             raise UnreadError(reason, "", said)
-        raise UnreadError(reason, "", HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]")
+        composed = [r"f(g(x)), where it is a composition"] * (sign == "∘")
+        raise UnreadError(reason, "", [HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]", *composed])
 
     def power(self, node: Power) -> Value:
         if isinstance(node.base, Norm) and node.exponent == Number("2") and node.base.kind in ("", "2", "F"):
@@ -179,13 +182,22 @@ class Reader(ByEntries):
         if node.exponent == Number("2") and isinstance(node.base, Symbol) and node.base.name in self.header.squares:
             return self.symbol(replace(node.base, base=self.header.squares[node.base.name]))
         base = self.value(node.base)
+        if node.exponent == Number("-1"):
+            if len(base.axes) == 2:
+                return self.inverse(node.base, base)
+            if (
+                isinstance(node.base, Symbol)
+                and node.base.below
+                and self.access(node.base).name in self.header.inverses
+            ):
+                inside = ",".join(written(part) for part in node.base.below)
+                said = rf"({node.base.base}^{{-1}})_{{{inside}}}", rf"\frac{{1}}{{{node.base.typed}}}"
+                raise UnreadError("the inverse of an entry, or an entry of the inverse", str(node.base), said)
         if base.axes:
-            if node.exponent == Number("-1") and len(base.axes) == 2:
-                raise UnreadError("the inverse of a matrix", "", inverse(base))
             twice = (r"x \odot x", r"x^\top x") if len(base.axes) == 1 else ("A A", r"A \odot A")
             labels = letters_of(node.exponent)
-            said = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
-            raise UnreadError(f"a power of {base.shape}", "", said)
+            told = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
+            raise UnreadError(f"a power of {base.shape}", "", told)
         exponent = self.scalar(node.exponent, "the exponent")
         pieces = (
             *base.inside(ATOM),
@@ -197,6 +209,24 @@ class Reader(ByEntries):
         if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
             pieces = ("(", *base.pieces, ")^(", *exponent.pieces, ")")
         return Value(("(", *pieces, ")"), ATOM, bound=base.bound | exponent.bound)
+
+    def inverse(self, node: Node, matrix: Value) -> Value:
+        """The inverse of a matrix that a comment gives a name."""
+        while isinstance(node, Group) and len(node.items) == 1:
+            node = node.items[0]
+        if isinstance(node, Transposed):
+            return transposed(self.inverse(node.base, transposed(matrix)))
+        if not isinstance(node, Symbol):
+            raise UnreadError("the inverse of what has no name", "", "a name for the matrix: M = ...")
+        name = self.access(node).name
+        if name not in self.header.inverses:
+            raise UnreadError("the inverse of a matrix", str(node), f"{HEAD}inverse {name} = {behind(name, 'inv')}")
+        one, two = matrix.axes
+        same_extent(one, two, "an inverse over")
+        row, column = two.again(), one.again()
+        other = self.header.inverses[name]
+        self.header.axes[other] = (row.dim or "i", column.dim or "i")
+        return Value((other, "[", row, ",", column, "]"), ATOM, (row, column))
 
     def group(self, node: Group) -> Value:
         if len(node.items) > 1:
@@ -234,16 +264,6 @@ def vectors(value: Value) -> list[str]:
             return [f"{HEAD}name {name}_{{{letter}}} = {name}[{letter},i]", f"{HEAD}labels {letter}"]
         case _:
             return []
-
-
-def inverse(matrix: Value) -> str:
-    """What a comment says where the inverse of a matrix is an input."""
-    name = matrix.pieces[0]
-    if not isinstance(name, str) or not name.isidentifier():
-        return "a name for what is inverted, M = ..., and an input for its inverse"
-    i = matrix.axes[0].dim or "i"
-    given = f"given {name}inv[{i},{i}] | assume {name}inv[{i},K] {name}[K,{i}1] = δ[{i},{i}1]"
-    return f"{name}inv for {name}^{{-1}}, with {HEAD}{given}"
 
 
 def _below(symbol: Symbol) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from einstan.papers.problem import UnreadError
-from einstan.papers.signs import HEAD
+from einstan.papers.signs import COMPARED, HEAD
 from einstan.papers.tex import Token, Tokens, environment, group, tokens_of, written
 
 FAR = ("quad", "qquad")
 PLACES = ("in", "subset", "subseteq")
 WORDS = ("text", "textrm", "textit", "textbf", "mbox", "textnormal", "intertext", "textsf", "emph")
 EQUAL = ("equiv", "triangleq", "coloneqq", "coloneq", "doteq")
-COMPARE = ("le", "leq", "ge", "geq", "lt", "gt", "neq", "ne", "leqslant", "geqslant", "ll", "gg")
+COMPARE = (*COMPARED, "ll", "gg")
 NEAR = ("approx", "simeq", "sim", "propto", "cong", "to", "rightarrow", "mapsto", "leftarrow", "gets", "longrightarrow")
 JOINS = ("and", "where", "with", "so", "hence", "thus", "i.e.", "that is", "therefore", "then", "so that")
 

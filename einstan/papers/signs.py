@@ -8,30 +8,11 @@ from einstan.language.commands import GREEK
 FONTS = {
     **dict.fromkeys(("mathbf", "boldsymbol", "bm", "vec", "pmb", "bf", "mathbfit", "textbf", "symbf"), "bold"),
     **dict.fromkeys(("mathcal", "mathscr", "cal"), "script"),
-    **dict.fromkeys(
-        (
-            "mathrm",
-            "text",
-            "operatorname",
-            "textrm",
-            "mathit",
-            "textit",
-            "mathsf",
-            "mathtt",
-            "rm",
-            "textsf",
-            "texttt",
-            "mathnormal",
-            "textnormal",
-            "sf",
-            "it",
-            "mbox",
-        ),
-        "upright",
-    ),
+    **dict.fromkeys(("mathrm", "text", "operatorname", "textrm", "mathit", "textit", "mathsf", "mathtt"), "upright"),
+    **dict.fromkeys(("rm", "textsf", "texttt", "mathnormal", "textnormal", "sf", "it", "mbox"), "upright"),
     **dict.fromkeys(("mathbb", "mathds", "mathbbm"), "double"),
     "mathfrak": "fraktur",
-}
+}  # fmt: skip
 ACCENTS = tuple(accent for accent in commands.ACCENTS if accent not in FONTS)  # \vec is a font here
 FUNCTIONS = commands.WORDS
 SIGNS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min"}
@@ -53,22 +34,8 @@ MATRICES = ("matrix", "bmatrix", "pmatrix", "vmatrix", "Bmatrix", "Vmatrix", "sm
 DOTS = ("dots", "ldots", "cdots", "dotsc", "dotsb", "vdots", "ddots")
 OTHERWISE = ("otherwise", "else", "elsewhere")
 ENGLISH = (
-    "if",
-    "for",
-    "where",
-    "when",
-    "and",
-    "or",
-    "otherwise",
-    "else",
-    "is",
-    "of",
-    "the",
-    "as",
-    "with",
-    "const",
-    "since",
-)
+    "if", "for", "where", "when", "and", "or", "otherwise", "else", "is", "of", "the", "as", "with", "const", "since",
+)  # fmt: skip
 WORDS = ("if", "for", "when", "where", "and")
 GREEK_NAMES = GREEK | {"ell": "ell", "partial": "∂"}  # ℓ alone would be l in the normal form of names
 MEAN = r"\frac{1}{N} \sum_{n=1}^{N} x_n, where it is a mean of samples"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from einstan.papers.grammar import compared, parse
+from einstan.papers.grammar import Parser, compared, parse
 from einstan.papers.header import Header
 from einstan.papers.known import Naming, names_in_line
 from einstan.papers.problem import UnreadError
@@ -32,6 +32,8 @@ class Step:
     letters: set[str]  # that the sides before have: they are free in all sides
     update: bool = False  # whether the right side is put into the left one
     made: list[str] = field(default_factory=list)
+    axes: tuple[str, ...] | None = None  # of both sides, where they are written without indices
+    row: bool = False  # whether the one axis is that of a row
 
     def code(self) -> str:
         header = self.header
@@ -46,12 +48,15 @@ class Step:
         dummies = list(self.dummies(left)) if self.first and target is None else []
         header.namings += dummies
         try:
+            if target is not None:
+                self.refuse_recurrence(target)
             right = parse(self.right, header)
             code = self.defined(target, right, reader) if target is not None else self.claimed(left, right, reader)
         finally:
             for dummy in dummies:
                 header.namings.remove(dummy)
         self.made = [text for _, text in reader.made]
+        self.axes = None if self.made else self.axes
         for name, _ in reader.made:
             header.defined[name] = 0
         return code
@@ -109,7 +114,8 @@ class Step:
         name, letters = access.name, [slot[0] for slot in access.slots]
         plain = all(len(slot) == 1 and isinstance(slot[0], Place) for slot in access.slots)
         if not plain or len({id(place) for place in letters}) < len(letters):
-            raise UnreadError("what is defined has plain indices, each once", name, HEAD + f"name {target} = {name}1")
+            told = [*_steps(target), HEAD + f"name {target} = {name}1"]
+            raise UnreadError("what is defined has plain indices, each once", name, told)
         known = header.axes.get(name)
         given = self.given(access.name, list(access.slots), access.axes, node, reader)
         if given is not None:
@@ -141,10 +147,10 @@ class Step:
             raise UnreadError(
                 f"{name} stands on both sides of what defines it",
                 name,
-                [NEW, *_steps(target)],
+                [NEW, *_steps(target), f"an assumption, where it says of {name} what holds: assume {shown} = ..."],
             )
         self.refuse_letters(target, slots, reader, right)
-        spelling = lettered([left, right], _numbers(header))
+        spelling = self.lettered(left, right)
         text = spelled(right.pieces, spelling, header.extents)
         if header.rests_on({*names_in_line(text)}, shown):  # it says something of what is known already
             return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
@@ -188,6 +194,8 @@ class Step:
         (argument, *others) = node.arguments
         while isinstance(argument, Group) and len(argument.items) == 1:
             argument = argument.items[0]
+        if others and (of_all := self.given_of_all(name, slots, axes, node, reader)):
+            return of_all
         if others or not isinstance(argument, Symbol):
             raise UnreadError(f"{node.function} of what has no name", "", "a name for its argument: z = W x + b")
         inner = reader.access(argument)
@@ -209,6 +217,52 @@ class Step:
         rank = len(inner.slots)
         return f"given {said(name, rank)}{inside}({said(inner.name, rank)}{inside})"
 
+    def given_of_all(
+        self, name: str, slots: list[tuple[object, ...]], axes: tuple[Place, ...], node: Call, reader: Reader
+    ) -> str:
+        """``h_t = f(h_{t-1}, x_t)`` for a function of several without a formula: each entry is of all of theirs."""
+        header = self.header
+        if name not in header.axes or len(slots) != len(axes) or not all(isinstance(a, Symbol) for a in node.arguments):
+            return ""
+        read = [reader.access(argument) for argument in node.arguments if isinstance(argument, Symbol)]
+        if any(len(each.slots) != len(each.axes) for each in read):
+            return ""
+        spelling = lettered([Value((), axes=axes)], _numbers(header))
+        own = f"{said(name, len(axes))}{f'[{chr(44).join(spelling[a] for a in axes)}]' * bool(axes)}"
+        inside = []
+        for each in read:
+            letters = ",".join(f"{'IJKLMN'[k]}" for k in range(len(each.axes)))
+            inside.append(f"{said(each.name, len(each.axes))}{f'[{letters}]' * bool(letters)}")
+        return f"given {own}({', '.join(inside)})"
+
+    def refuse_recurrence(self, target: Symbol) -> None:
+        """Refuse ``h_t = f(h_{t-1}, x_t)`` with what says that it is a step: labels, a function, and what it reads."""
+        header, right = self.header, self.right
+        if len(right) < 3 or right[0].kind != "letter" or not right[1].is_mark("(") or not right[-1].is_mark(")"):
+            return
+        if (
+            header.is_function(Symbol(right[0].text))
+            or header.is_value(Symbol(right[0].text))
+            or header.knows(right[0].text)
+        ):
+            return
+        names = Parser(right[2:-1], header)
+        try:
+            found = [names.name_only()]
+            while names.take(","):
+                found.append(names.name_only())
+        except UnreadError:
+            return
+        labels = _steps(target)
+        if names.token.kind != "end" or not any(each.base == target.base for each in found) or not labels:
+            return
+        given = ", ".join(
+            f"{each.typed}[{'kdmn'[k % 4]}]" for k, each in enumerate([target, *found]) if each.base != target.base
+        )
+        own = ", ".join(f"{each.typed}[k]" for each in (target, *found) if each.base == target.base)
+        told = f"{labels[0]} | function {right[0].text} | given {', '.join(filter(None, (own, given)))}"
+        raise UnreadError(f"a recurrence: {target} is made of what was before", str(target), told)
+
     def claimed(self, node: Node, other: Node, reader: Reader) -> str:
         header = self.header
         left = reader.side(node)
@@ -220,9 +274,18 @@ class Step:
             reader.indices = {side.base for side in compared_.sides if isinstance(side, Symbol)}
             guard = reader.bracket(compared_)
             left, right = (side if side.is_zero else joined(guard, side, side.axes, side.row) for side in (left, right))
-        spelling = lettered([left, right], _numbers(header))
+        spelling = self.lettered(left, right)
         sides = [spelled(side.pieces, spelling, header.extents) for side in (left, right)]
         return f"claim {sides[0]} = {sides[1]}{counted(spelling)}"
+
+    def lettered(self, left: Value, right: Value) -> dict[Place, str]:
+        """A letter for each index of both sides; kept are those of the axes, where no index is written."""
+        spelling = lettered([left, right], _numbers(self.header))
+        places = [p for side in (left, right) for p in (*side.pieces, *side.axes) if isinstance(p, Place)]
+        if places and not any(place.letter or place.count for place in places):
+            self.axes = tuple(spelling[axis] for axis in left.axes)
+            self.row = len(self.axes) == 1 and bool(left.row)
+        return spelling
 
     def matched(self, left: Value, right: Value, reader: Reader) -> tuple[Value, Value]:
         """Both sides with the same axes.  A vector beside an expression with one free index has that index."""

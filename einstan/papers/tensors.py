@@ -3,13 +3,15 @@ r"""Names to tensors: how many axes they have, and what stands in their slots.""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 
+from einstan.language.commands import GREEK
 from einstan.papers.header import Header
 from einstan.papers.known import Naming
 from einstan.papers.problem import UnreadError
-from einstan.papers.signs import HEAD
+from einstan.papers.signs import DOTS, HEAD
 from einstan.papers.tex import Token, written
 from einstan.papers.tree import (
     Group,
@@ -31,8 +33,7 @@ from einstan.papers.value import (
     spelled,
 )
 
-_DOTS = ("dots", "ldots", "cdots")
-_NO_LABELS = (*_DOTS, "text", "mathrm", "textrm", "operatorname")
+_NO_LABELS = (*DOTS, "text", "mathrm", "textrm", "operatorname")
 COUNTS = (HEAD + "first 1", HEAD + "first 0")
 
 
@@ -199,7 +200,7 @@ class Tensors:
                 raise UnreadError(problem, str(symbol), [HEAD + each for each in says])
             own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
             return Access(name, tuple((place,) for place in own), tuple(own))
-        for part in parts if not any(t.text in _DOTS for p in parts for t in p) else ():
+        for part in parts if not any(t.text in DOTS for p in parts for t in p) else ():
             self.refuse_label(symbol, part, axes is not None)
         if axes is None and symbol.font == "bold":
             bold = f"{symbol} is set bold, and has an index: an entry, or one of several vectors"
@@ -227,8 +228,9 @@ class Tensors:
             behind = [axis if axis not in slots_ else f"{axis}1" for axis in axes[len(slots_) :]]
             vectors = HEAD + f"name {symbol.typed} = {name}[{','.join([*slots_, *behind])}]"
             problem = f"{name} has {len(axes)} ax{'i' if len(axes) == 1 else 'e'}s, and here {count}"
-            told = [vectors][len(slots_) >= len(axes) :]
-            letter = slots_[0][:1] if len(slots_) == len(parts) == 1 and not axes[1:] else ""
+            steps = len(slots_) == 1 and any(sign in slots_[0] for sign in "+-")  # X_{k+1}
+            told = [vectors][steps or len(slots_) >= len(axes) :]
+            letter = slots_[0][:1] if len(slots_) == len(parts) == 1 and (steps or not axes[1:]) else ""
             told += [HEAD + f"labels {letter}"] if letter.isalpha() else []
             if any(token.is_mark(":") for part in parts for token in part):
                 raise UnreadError(f"{name} with a whole row or column", str(symbol), ENTRIES)
@@ -256,6 +258,14 @@ class Tensors:
             entry = f"{symbol} is entry {written(part)}, and nobody says whether the first one is 0 or 1"
             raise UnreadError(entry, str(symbol), (*COUNTS, given) if known else (given, *COUNTS))
         strange = [t for t in tokens if t.kind not in ("letter", "number") and not t.is_mark("+", "-", "−", ":")]
+        greek = list(dict.fromkeys(t.text for t in strange if t.kind == "command" and t.text in GREEK))
+        if greek and len(greek) == len({t.text for t in strange}) and symbol.base != "δ":
+            taken = {*(t.text for t in tokens), *self.header.axes, *self.header.indices.values()}
+            told = indices_for(greek, taken), given
+            letters = ", ".join(GREEK[name] for name in greek)
+            is_parameter = greek[0] in ("theta", "phi", "psi", "omega", "pi")  # which is below a name, as a rule
+            said_ = f"{letters} below {symbol.base}: indices, or a part of its name"
+            raise UnreadError(said_, str(symbol), told[::-1] if is_parameter else told)
         if any(not t.is_command("ell") for t in strange) and not any(t.text in _NO_LABELS for t in tokens):
             raise UnreadError(f"the subscript {written(part)} of {symbol.base} is no index", str(symbol), given)
 
@@ -277,7 +287,7 @@ class Tensors:
     def parted(self, parts: Sequence[Part], rank: int | None, name: str) -> list[Part] | None:
         """The indices of a subscript: parted by commas, or letters side by side where their number is known."""
         for part in parts:
-            if any(t.is_command("dots", "ldots", "cdots") for t in part):
+            if any(t.is_command(*DOTS) for t in part):
                 raise UnreadError(
                     f"dots leave out indices of {name}", written(part), f"{name}_{{i,j}}, of a certain rank"
                 )
@@ -434,6 +444,16 @@ class Tensors:
     def fresh(self) -> str:
         """A name for what has none in the text."""
         return next(name for k in range(1, 10_000) if (name := f"q{k}") not in self.header.axes)
+
+
+def indices_for(greek: Sequence[str], taken: Collection[str]) -> str:
+    """What a comment says where Greek letters are indices: each with a letter that is free."""
+    used, said_ = {*taken}, []
+    for name in greek:
+        letter = next((x for x in (*name.lower(), *ascii_lowercase) if x not in used), name)
+        used.add(letter)
+        said_.append(rf"\{name} = {letter}")
+    return f"{HEAD}indices {', '.join(said_)}"
 
 
 def _slotted(axes: Sequence[Place]) -> tuple[Piece, ...]:

@@ -48,6 +48,7 @@ v[i] = mean[D]((R[i,D] - m[i])^2)
 O[i,d] = g[d] (R[i,d] - m[i]) / sqrt(v[i] + eps) + h[d]
 L = -1/|I| sum[I](Y[I,C] O[I,C] - logsumexp[C](O[I,C]))
 """
+INVERSE = "given V[i,j](A[I,J])\nassume dV[i,j]/dA[p,q] = -V[i,p] V[q,j]\nassume V[i,K] A[K,j] = δ[i,j]\n"
 ROWS = {
     "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n"
     "✓ dZ[n,j]/db[q] = δ[j,q]",
@@ -252,6 +253,13 @@ ROWS = {
     "a second derivative that vanishes": "y = a[I] x[I]\n✓ dy/dx[i]dx[j] = 0\n✗ dy/dx[i]dx[j] = a[i] 1[j]",
     # a derivative by what an assumption ties
     "an inverse": "assume K[i,J] A[J,j] = δ[i,j]\n? dA[i,j]/dK[p,q] = -A[i,p] A[q,j]",
+    "an inverse whose derivative is told": f"{INVERSE}f = x[I] V[I,J] x[J]\n"
+    "✓ df/dA[p,q] = -V[I,p] x[I] V[q,J] x[J]\n✗ df/dA[p,q] = -V[p,I] x[I] V[J,q] x[J]\n"
+    "✓ claim V[i,K] A[K,J] x[J] = x[i]\n✗ df/dA[p,q] = 0\n? df/dA[p,q]dA[r,s] = 0",
+    "through an inverse whose derivative is told": f"A[i,j] = B[i,j] + s δ[i,j]\n{INVERSE}f = V[I,I]\n"
+    "✓ df/ds = -V[I,J] V[J,I]\n✗ df/ds = -V[I,J] V[I,J]\n✗ df/ds = 0",
+    "an inverse that is tied in another way too": f"{INVERSE}assume V[i,j] = A[j,i]\nf = x[I] V[I,J] x[J]\n"
+    "? df/dA[p,q] = -V[I,p] x[I] V[q,J] x[J]",
     "a quadratic form in a symmetric matrix": "f = P[I,J] S[I,J]\nassume P[i,j] = P[j,i]\n? claim dP[i,j] = S[i,j]\n"
     "? df/dP[i,j] = 1/2 (S[i,j] + S[j,i])\n✓ df/dS[i,j] = P[j,i]",
     "through what is tied": "K[i,j] = x M[i,j]\nassume K[i,J] A[J,j] = δ[i,j]\nL = A[I,I]\n? dL/dx = 0",

@@ -1,11 +1,20 @@
 r"""What is read of a formula as it is typed: its header, the formula, and the lines of the document."""
 
+import xml.etree.ElementTree as ElementTree
+
 import pytest
 
+import einstan as es
 from einstan.language import parse_document
+from einstan.language.matrices import MATHML
 from einstan.papers import read_paper
 
 MATRICES = "given x[i], y[i], W[j,i], b[j], A[i,i], B[i,i], c"
+
+ONE = "given Z[i,k], W[i,j] | given l[k](Z[I,k]) | name z_k = Z[i,k] | each L = l[k]"
+
+GREEKS = r"indices \mu = m, \nu = n, \lambda = l | given g[\mu,\lambda], x[\nu]"
+INVERSE = "given A[i,i], x[i], B[i,i] | inverse A = Ainv | logdet A = ld"
 
 # header | formula | lines
 READ = [
@@ -41,6 +50,26 @@ READ = [
     ("given a[i,i]", r"E = \sum_{i,j=1}^{n} a_{ij}", ["E = a[I,J]"]),
     ("given a[i,j], t[i]", r"c_i = \sum_{j : t_j \geq t_i} a_{ij}", ["c[i] = 1[t[J] >= t[i]] a[i,J]"]),
     ("given a[i], t[i]", r"E = \sum_{i \mid 0 < t_i, t_i < a_i} a_i", ["E = 1[t[I] < a[I]] 1[0 < t[I]] a[I]"]),
+    # the loss of one sample is that of the sample whose entries it is differentiated by
+    (ONE, r"D = \nabla_Z L", ["D[i,k] = dl[k]/dZ[i,k]"]),
+    (ONE, r"D_{ik} = \frac{\partial L}{\partial Z_{ik}}", ["D[i,k] = dl[k]/dZ[i,k]"]),
+    ("given f(x, y)", r"g = \frac{\partial f}{\partial (x, y)}", ["g[i] = df/dx δ[i,0] + df/dy δ[i,1] where |i| = 2"]),
+    (MATRICES, r"z = \text{sum of the columns of } W", ["z[j] = W[j,I] 1[I]"]),
+    # the inverse of a matrix, and the logarithm of its determinant
+    (INVERSE, r"z = A^{-1} x + A^{-T} x", ["z[i] = Ainv[i,I] x[I] + Ainv[I1,i] x[I1]"]),
+    (INVERSE, r"Z = A^{-\top}", ["Z[i,i1] = Ainv[i1,i]"]),
+    (INVERSE, r"Z = (A^T)^{-1}", ["Z[i,i1] = Ainv[i1,i]"]),
+    (INVERSE, r"z_{ij} = (A^{-1})_{ij}", ["z[i,j] = Ainv[i,j]"]),
+    (INVERSE, r"E = \log\det A - \ln \det(A) + \log |A|", ["E = ld - ld + ld"]),
+    # Greek indices, and a step of a recurrence
+    (GREEKS, r"T_{\mu\nu} = \sum_\lambda g_{\mu\lambda} g_{\nu\lambda}", ["T[m,n] = g[m,L] g[n,L]"]),
+    (GREEKS, r"y_\mu = \sum_{\nu \neq \mu} \delta_{\mu\nu} x_\nu", ["y[m] = 1[N != m] δ[m,N] x[N]"]),
+    (
+        "labels t | function f | given h_t[k], h_{t-1}[k], x_t[d]", r"h_t = f(h_{t-1}, x_t)",
+        ["given h^(t)[k](h^(t-1)[I], x^(t)[I])"],
+    ),
+    (GREEKS.replace("= m", "= e"), r"y_\mu = \mathrm{relu}(x_\mu)", ["y[e] = relu(x[e])"]),
+    ("labels k | given A[i,i], x_k[i]", r"x_{k+1} = A x_k", ["x^(k+1)[i] = A[i,I] x^(k)[I]"]),
     # a delta that is given is no Kronecker delta, and a name is defined as any other
     (r"given \delta[n,j], x[j]", r"g_n = \sum_j \delta_{nj} x_j", ["g[n] = err[n,J] x[J]"]),
     (r"labels l | given \delta^{(l)}[n,j], x[j]", r"g = \delta^{(l)} x", ["g[n] = err^(l)[n,J] x[J]"]),
@@ -222,6 +251,41 @@ def read(header, formula):
     return [str(parse_document(code).statements[0]).removeprefix("claim ") for code in codes]
 
 
+MATRIX = [row for row in READ if row[0].startswith((MATRICES, "given")) and "d_k" not in row[0]]
+
+
+@pytest.mark.parametrize(("header", "formula", "lines"), MATRIX)
+def test_what_came_as_matrices_is_typeset_so_and_reads_as_the_same(header, formula, lines):
+    for line in es.check_paper(f"% einstan: {header}\n$$ {formula} $$").lines:
+        if typeset := line.matrices():
+            ElementTree.fromstring(f"<math>{line.matrices(MATHML)}</math>")
+            (again,) = [code for code in read(header, typeset) if code]
+            sides = [code.partition(" = ")[2] for code in (line.statement.code, again)]
+            assert line.statement.code == again or es.check(f"claim {sides[0]} = {sides[1]}").ok, typeset
+
+
+# header | formula | as it is typeset
+TYPESET = [
+    (MATRICES, r"z = W x + b", r"\mathbf{z} = \mathbf{W} \mathbf{x} + \mathbf{b}"),
+    (MATRICES, r"E = x^T A y", r"E = \mathbf{x}^\top \mathbf{A} \mathbf{y}"),
+    (MATRICES, r"E = \frac{x^T A x}{x^T x}", r"E = \frac{\mathbf{x}^\top \mathbf{A} \mathbf{x}}{\|\mathbf{x}\|^2}"),
+    (MATRICES, r"Z = x y^T - A", r"\mathbf{Z} = \mathbf{x} \mathbf{y}^\top - \mathbf{A}"),
+    (MATRICES, r"Z = c (A + B) A^T", r"\mathbf{Z} = c \left(\mathbf{A} + \mathbf{B}\right) \mathbf{A}^\top"),
+    (MATRICES, r"z = A (x \odot y)", r"\mathbf{z} = \mathbf{A} \left(\mathbf{x} \odot \mathbf{y}\right)"),
+    (MATRICES, r"z = y^T A", ""),  # which would be a row
+    (MATRICES, r"z_j = \sum_i W_{ji} x_i", ""),  # it has indices
+    (MATRICES, r"E = \|x\|_1", ""),
+    ("given L(z[I])", r"a = 2 \nabla_z L", r"\mathbf{a} = 2 \left(\nabla_{\mathbf{z}} L\right)"),
+    ("labels l | given W^{(l)}[k,j], g[k]", r"h = W^{(l)\top} g", r"\mathbf{h} = {\mathbf{W}^{(l)}}^\top \mathbf{g}"),
+]
+
+
+@pytest.mark.parametrize(("header", "formula", "typeset"), TYPESET)
+def test_typeset_as_matrices(header, formula, typeset):
+    (line,) = [each for each in es.check_paper(f"% einstan: {header}\n$$ {formula} $$").lines if each.formula]
+    assert line.matrices() == typeset
+
+
 # header | formula | a part of the reason
 REFUSED = [
     ("given c, e", r"E = 1.5e-3 c", "1.5e-3 is a number, or e stands in it"),
@@ -229,6 +293,10 @@ REFUSED = [
     ("given c, e", r"E = \frac{1}{2e+3} c", "2e+3 is a number, or e stands in it"),
     ("given c", r"E = 1{,}000 c", "two numbers side by side"),
     ("given c", r"E = 1,000 c", "a comma in a number"),
+    (ONE, r"G = \nabla_W L", "has not one axis k"),
+    (ONE, r"G = L", "has no indices"),
+    ("given f(x, y)", r"g = \frac{\partial}{\partial (x, y)} f", "by several at once"),
+    (MATRICES, r"E = \text{sum of entries of } W", "words stand in the formula"),
     (MATRICES, r"E = x y", "a product of a column and a column"),
     (MATRICES, r"z = W y^T", "a product of a matrix and a row"),
     (MATRICES, r"z = W b", "axes of two extents"),
@@ -236,6 +304,18 @@ REFUSED = [
     (MATRICES, r"E = x + y^T", "a sum of a column and a row"),
     (MATRICES, r"Z = A^2", "a power of a matrix"),
     (MATRICES, r"Z = A^{-1}", "the inverse of a matrix"),
+    ("given W[k,j] | inverse W = V", r"Z = W^{-1}", "axes of two extents"),
+    (MATRICES, r"Z = (A + B)^{-1}", "the inverse of what has no name"),
+    (MATRICES, r"E = \log\det A", "the logarithm of a determinant"),
+    (INVERSE, r"E = \log\det(A + A^T)", "the determinant of what has no name"),
+    (INVERSE, r"E = \log\det A B", "in front of a product"),
+    (GREEKS, r"v_\mu = g_{\mu\nu} x^\nu", "an index that stands above, or a power"),
+    ("given J(w[I])", r"H = \nabla^2_w J", "the Hessian, or the Laplacian"),
+    (INVERSE, r"z_{ij} = A_{ij}^{-1}", "an entry of the inverse"),
+    (GREEKS, r"y_\mu = x_m", "is what a Greek index is called here"),
+    ("given g[i,j]", r"T_{\mu\nu} = g_{\mu\nu}", "indices, or a part of its name"),
+    ("given x[i], y[i]", r"s = x^\mu y_\mu", "an index that stands above, or a power"),
+    ("", r"h_t = f(h_{t-1}, x_t)", "a recurrence"),
     (MATRICES, r"Z = e^A", "as a power series"),
     (MATRICES, r"E = \|A\|", "the norm of a matrix"),
     (MATRICES, r"z = x * y", "an entrywise product, or a convolution"),
