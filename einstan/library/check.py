@@ -232,6 +232,9 @@ class Report:
         said = (line for line in self.lines if line.outcome is not None or line.reading or line.formula)
         return "\n".join([*head, *map(str, said), self.summary()])
 
+    def __repr__(self) -> str:
+        return f"<Report{f' of {self.name}' if self.name else ''}: {self.summary()}>"
+
     def json(self) -> dict[str, Any]:
         """The report as plain data: the schema is in docs/papers.md, and its number changes with it."""
         return {
