@@ -19,8 +19,8 @@ def linked(match: re.Match[str]) -> str:
     path = ROOT / name.replace(".", "/")
     if path.is_dir() or path.with_suffix(".py").is_file():  # a module, which has no place in the reference
         return match[0]
-    shown = ".".join(part for part in name.split(".")[-2:] if part[0].isupper() or name.endswith(part))
-    return f"[`{shown}`][{name}]"
+    *_, home, last = name.split(".")
+    return f"[`{home}.{last}`][{name}]" if home[0].isupper() else f"[`{last}`][{name}]"
 
 
 class Doctests(griffe.Extension):
