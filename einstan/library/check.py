@@ -233,7 +233,7 @@ class Report:
         return "\n".join([*head, *map(str, said), self.summary()])
 
     def __repr__(self) -> str:
-        return f"<Report{f' of {self.name}' if self.name else ''}: {self.summary()}>"
+        return str(self)  # what a console is asked for
 
     def json(self) -> dict[str, Any]:
         """The report as plain data: the schema is in docs/papers.md, and its number changes with it."""

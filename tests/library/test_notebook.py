@@ -56,11 +56,11 @@ def test_what_a_notebook_shows(name):
     assert "<script" not in page
 
 
-# What a console shows of an object that is named and not printed: one line, of what it is.
+# What a console shows of an object that is named and not printed: a line of what it is, and of a report all.
 NAMED = {
     "a plan": (lambda: RIDGE.plan({"n": 8, "j": 2, "k": 3}), r"<Plan of \d+ steps: \d+ FLOPs>"),
     "a result": (solved, "<Result of w, converged: the gradient is .*>"),
-    "a report": (lambda: es.check("y = x^2\ndy/dx = x"), "<Report: 1 claim: 1 refuted; line 2 should not be so>"),
+    "a report": (lambda: es.check("y = x^2\ndy/dx = 2 x"), "   2  ✓ proved    dy/dx = 2 x\n1 claim: 1 proved"),
     "a derivation": (lambda: es.parse("y = x^2").derivation("x")[0], r"<Derivation: dy/dx = 2 x>"),
     "derivations": (lambda: RIDGE.derivation("L", "W"), r"<Derivations: dL/dW\[k,j\] = .*>"),
     "gradients": (lambda: NET.value_and_grad("L"), "<ValueAndGrad: L and its gradients with respect to W, b>"),
