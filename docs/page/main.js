@@ -61,12 +61,14 @@ function showErrors(errors) {
   at("problems").replaceChildren(
     ...errors.map((error) => {
       const jump = () => editor.select(editor.place(error.start), editor.place(error.end));
-      const repair = error.paste && (() => editor.replace(editor.place(error.from), editor.place(error.to), error.paste));
+      const repair = (paste) => () => editor.replace(editor.place(error.from), editor.place(error.to), paste);
+      const only = error.pastes.length === 1; // of several readings nobody chooses but who types
       const [problem, ...rest] = error.report.split("\n");
       return element("article", {}, element("p", {}, error.line ? `Line ${error.line}: ${problem}` : problem),
         rest.length ? element("pre", {}, rest.join("\n")) : "",
         element("button", { type: "button", onclick: jump }, "Go there"),
-        repair ? element("button", { type: "button", class: "repair", onclick: repair }, "Repair it") : "");
+        ...error.pastes.map((paste) =>
+          element("button", { type: "button", class: "repair", onclick: repair(paste) }, only ? "Repair it" : paste)));
     }),
   );
   reachable(at("problems"));
@@ -278,6 +280,7 @@ async function fromLink() {
   if (found?.text !== undefined) show(found);
   else show({ text: `${examples[1].lines.join("\n")}\n`, panel: "read" });
 }
+window.addEventListener("resize", () => ["problems", "panel"].map(at).forEach(reachable));
 window.addEventListener("hashchange", () => location.hash !== written && fromLink());
 
 const THEMES = { system: "light dark", light: "light", dark: "dark" };

@@ -163,6 +163,9 @@ class Derivation:
                 rows.append(f"<tr>{''.join(shown)}</tr>")
         return "\n".join(['<table class="derivation">', *rows, "</table>"])
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.result}>"
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
@@ -197,6 +200,9 @@ class Derivations(tuple[Derivation, ...]):
         """One table after the other; with ``page`` as a page of its own, which opens without a network."""
         tables = "\n".join(part.html() for part in self)
         return PAGE.format(title=escape(str(self.result.name)), fonts=FONTS, body=tables) if page else tables
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.result}>"
 
     def _repr_latex_(self) -> str:
         rows = " \\\\[1.5ex]\n".join(part.latex() for part in self)

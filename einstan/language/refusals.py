@@ -185,6 +185,12 @@ def not_bound(
     inferred = f"the left side has {names}" if names else "the left side has no indices"
     capitals = [capitalised(name)] if bound else []
     capitals.append(fresh_name(capitalised(name), indices - {name}))
+    slots = readable(_derivative_with_slots(text, left, indices), read)
+    if slots:
+        return ScopeError(
+            f"the index {name} is free on the right but is not on the left", text=text, span=span,
+            inferred="a derivative has the indices of both, of what it is of and of what it is by", repair=slots,
+        )  # fmt: skip
     digits = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
     if digits and "_{" in text:  # A_{i1}
         capitals.insert(0, ",".join((digits[1], *digits[2])))
@@ -230,6 +236,19 @@ def not_bound(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
         inferred=f"{inferred}; a capital is summed", repair=(*(meant if len(repairs) > 1 else repairs), *labels),
     )  # fmt: skip
+
+
+_FRACTION = r"[d∂][^\W\d]\w*(?:\[[^\]]*\])?\s*/\s*[d∂][^\W\d]\w*"
+_BARE_DERIVATIVE = re.compile(rf"\s*(?:(?:claim|refute)\s+)?(?:{_FRACTION}|[d∂][A-Z]\w*)(?=\s*=)")
+
+
+def _derivative_with_slots(text: str, left: Sequence[str], indices: set[str]) -> Iterator[str]:
+    """``dL/dW = X[N,k] dZ[N,j]``, whose W has the indices that are free on the right."""
+    if bare := _BARE_DERIVATIVE.match(text):
+        places = {one: re.search(rf"(?<!\w){one}(?!\w)", text[bare.end() :]) for one in indices - set(left)}
+        found = {one: place.start() for one, place in places.items() if place and one == lowered(one)}
+        if found:
+            yield f"{text[: bare.end()]}[{','.join(sorted(found, key=found.__getitem__))}]{text[bare.end() :]}"
 
 
 def _labelled(text: str, name: str, span: Span, indices: set[str]) -> Iterator[str]:

@@ -239,6 +239,9 @@ class Report:
         said = (line for line in self.lines if line.outcome is not None or line.reading or line.formula)
         return "\n".join([*head, *map(str, said), self.summary()])
 
+    def __repr__(self) -> str:
+        return str(self)  # what a console is asked for
+
     def json(self) -> dict[str, Any]:
         """The report as plain data: the schema is in docs/papers.md, and its number changes with it."""
         return {

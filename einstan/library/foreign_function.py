@@ -69,6 +69,10 @@ class ForeignFunction(Rebuilt):
                 )
         self._made: dict[Any, Any] = {}
 
+    def __repr__(self) -> str:
+        outputs = self.outputs if isinstance(self.outputs, str) else ", ".join(self.outputs)
+        return f"<{type(self).__name__} of {self.backend}: {outputs} as a function of {', '.join(self.inputs)}>"
+
     # ---- arrays ------------------------------------------------------------------------------------------------------
 
     def arranged(self, arrays: tuple[Any, ...], named: Mapping[str, Any]) -> Arrays:

@@ -670,6 +670,9 @@ class ValueAndGrad:
         """The names of the scalar and of the gradients, ``dW`` that of W."""
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
+    def __repr__(self) -> str:
+        return f"<ValueAndGrad: {self.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
     def _repr_html_(self) -> str:
         told = f"{self.loss} and its gradients with respect to {', '.join(self.wrt)}"
         return display.shown(display.note(told), display.equations(self.program))

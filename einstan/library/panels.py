@@ -266,15 +266,15 @@ def right_side(equation: term.Equation) -> str:
 
 def told(error: EinstanError, text: str, line: int = 0) -> Shown:
     """An error with its place in a text, from a letter to the one behind: of what it underlines, or of its line; and
-    with a repair that can be put in the place of what it is about."""
+    with each repair, of several readings too, that can be put in the place of what it is about."""
     if not line and (found := LINE.match(error.problem)):
         line = int(found[1])
     begin, end = place(error.text, text, line)
     start, stop = error.span if error.span is not None and text[begin:end] == error.text else (0, end - begin)
-    paste = next((x for x in error.repair if stands_alone(x)), "") if text[begin:end] == error.text else ""
+    pastes = [x for x in error.repair if stands_alone(x)] if text[begin:end] == error.text else []
     return {
         "problem": LINE.sub("", error.problem), "report": LINE.sub("", str(error), count=1), "line": line,
-        "start": begin + start, "end": begin + max(stop, start + 1), "from": begin, "to": end, "paste": paste,
+        "start": begin + start, "end": begin + max(stop, start + 1), "from": begin, "to": end, "pastes": pastes,
     }  # fmt: skip
 
 

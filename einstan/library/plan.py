@@ -79,6 +79,9 @@ class Plan(machine.Plan):
     def to_json(self, indent: int | None = 1) -> str:
         return super().to_json(None if indent is None else whole("indent", indent, 0, 100))
 
+    def __repr__(self) -> str:
+        return f"<Plan of {len(self.steps)} steps: {self.flops:,} FLOPs>"
+
     def _repr_html_(self) -> str:
         head, *rows = as_rows(self)
         left = {"result", "einsum", "call", "shape", "buffer", "equation", "layout"}

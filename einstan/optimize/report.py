@@ -55,6 +55,10 @@ class Result:
         word = "converged" if self.converged else "not converged"
         return "\n".join([*table(self.rows), *self.notes, f"{word}: {self.reason}"])
 
+    def __repr__(self) -> str:
+        word = "converged" if self.converged else "not converged"
+        return f"<Result of {', '.join(map(str, self.params))}, {word}: {self.reason}>"
+
     @property
     def _curves(self) -> dict[str, list[float]]:
         drawn = ("loss", "gradient", "residual")

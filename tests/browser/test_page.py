@@ -224,6 +224,22 @@ def test_small_and_dark(one, size, scheme):
         assert one.fits(), example
 
 
+def test_each_reading_is_a_button_in_a_window_that_becomes_narrow(one):
+    page = one.page
+    page.fill("#text", "S[i,j] = u[i,D] v[j,D] / tau\nL = -1/|I| log(S[I,I])")
+    page.wait_for_selector("#problems article")
+    one.panel("verdicts")
+    page.set_viewport_size({"width": 375, "height": 740})
+    page.wait_for_selector("#problems pre[tabindex]")
+    one.shot("readings")
+    assert one.violations() == []
+    assert one.fits()
+    assert page.locator("#problems .repair").all_inner_texts()[1] == "L = -1/|I| log(sum[I](S[I,I]))"
+    page.locator("#problems .repair").first.click()
+    page.wait_for_selector("#problems article", state="detached")
+    assert page.input_value("#text").endswith("L = -sum[I](1/|I| log(S[I,I]))")
+
+
 def test_the_theme_is_chosen(one):
     ground = "getComputedStyle(document.documentElement).backgroundColor"
     light = one.page.evaluate(ground)

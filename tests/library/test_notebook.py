@@ -1,5 +1,6 @@
 """What a notebook shows of what is no text: pieces of a page that are whole, say what they are about and do nothing."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -53,6 +54,24 @@ def test_what_a_notebook_shows(name):
     for text in texts:
         assert text in page
     assert "<script" not in page
+
+
+# What a console shows of an object that is named and not printed: a line of what it is, and of a report all.
+NAMED = {
+    "a plan": (lambda: RIDGE.plan({"n": 8, "j": 2, "k": 3}), r"<Plan of \d+ steps: \d+ FLOPs>"),
+    "a result": (solved, "<Result of w, converged: the gradient is .*>"),
+    "a report": (lambda: es.check("y = x^2\ndy/dx = 2 x"), "   2  ✓ proved    dy/dx = 2 x\n1 claim: 1 proved"),
+    "a derivation": (lambda: es.parse("y = x^2").derivation("x")[0], r"<Derivation: dy/dx = 2 x>"),
+    "derivations": (lambda: RIDGE.derivation("L", "W"), r"<Derivations: dL/dW\[k,j\] = .*>"),
+    "gradients": (lambda: NET.value_and_grad("L"), "<ValueAndGrad: L and its gradients with respect to W, b>"),
+    "a compiled program": (lambda: RIDGE.compile(), "<Compiled: L as a function of Y, X, W>"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_a_console_shows(name):
+    make, line = NAMED[name]
+    assert re.fullmatch(line, repr(make()))
 
 
 def test_the_picture_of_a_hessian_has_its_deltas():

@@ -137,9 +137,14 @@ def test_what_is_wrong_has_its_place(name):
     if underlined is not None:
         assert text[error["start"] : error["end"]] == underlined
     if repair is not None:
-        mended = text[: error["from"]] + error["paste"] + text[error["to"] :]
-        assert error["paste"] == repair
+        mended = text[: error["from"]] + error["pastes"][0] + text[error["to"] :]
+        assert error["pastes"][0] == repair
         assert all(other["line"] != line for other in shown("read", text=mended)["errors"])
+
+
+def test_each_reading_can_be_put_in():
+    (error,) = shown("read", text="L = log(P[N])")["errors"]
+    assert error["pastes"] == ["L = sum[N](log(P[N]))", "L = log(sum[N](P[N]))"]
 
 
 def test_an_error_is_part_of_the_answer():

@@ -56,10 +56,10 @@ def compile(
     reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call of the same thread
     writes again, but never one that is given them.  Several threads may call one compiled program.
 
-    ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
-    default this is done where numba is installed, by another thread, once a specialisation has run for as long as that
-    takes (so results may change by a few ulps then); ``fast=False`` never does it.  What is compiled is kept on disk
-    (`einstan.machine.run.kept`).
+    ``fast=True`` compiles loops with numba (`einstan.machine.kernels.fused`) at the first call of each specialisation;
+    by default this is done where numba is installed, by another thread, once a specialisation has run for as long as
+    that takes (so results may change by a few ulps then); ``fast=False`` never does it.  What is compiled is kept on
+    disk (`einstan.machine.run.kept`).
 
     ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
     and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are

@@ -519,9 +519,15 @@ class Compiled(Rebuilt):
         latest = self._shown._latest
         return latest.plan if latest is not None else self._nominal(self.sizes).plan
 
+    @property
+    def _told(self) -> str:
+        return f"{', '.join(map(str, self.outputs))} as a function of {', '.join(map(str, self.inputs))}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._told}>"
+
     def _repr_html_(self) -> str:
-        told = f"{', '.join(map(str, self.outputs))} as a function of {', '.join(map(str, self.inputs))}"
-        return display.shown(display.note(told), display.equations(self.program))
+        return display.shown(display.note(self._told), display.equations(self.program))
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The code as text; it runs on its own, and refuses arrays that it was not made for.
