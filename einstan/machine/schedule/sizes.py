@@ -220,11 +220,11 @@ class Asked(Sizes):
                 own = self.size(dim)
                 self._same(own, f"{self.arguments[name]}.shape[{k}]", f"|{axis(name, k)}| is not {own}")
         for each in self.plan.nonzero:
-            unless = [self.size(dim) for dim in dict.fromkeys(each.unless)]
-            divisor = self.number(each.number, precision)
-            if {*divisor.split(" * ")} <= {*unless}:
+            factors = each.number.factors if isinstance(each.number, Mul) else (each.number,)
+            if all(isinstance(factor, Extent) and factor.index.dim in each.unless for factor in factors):
                 continue  # what is divided has no entries where it is 0
-            condition = " and ".join([f"{bracketed(divisor)} == 0", *unless])
+            unless = [self.size(dim) for dim in dict.fromkeys(each.unless)]
+            condition = " and ".join([f"{bracketed(self.number(each.number, precision))} == 0", *unless])
             self.refuse(condition, f"{each.part} has no value in {each.equation}, because an extent is 0")
 
     def _same(self, own: str, other: str, problem: str) -> None:
