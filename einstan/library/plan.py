@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, whole
@@ -22,6 +22,9 @@ from einstan.machine.plan import plan as machine
 from einstan.machine.plan.costs import FREE
 from einstan.machine.plan.table import as_rows, totals
 from einstan.machine.sizes.memory import human_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NARROW, WIDE = 5.0, 16.0  # inches
 
@@ -127,7 +130,7 @@ class Plan(machine.Plan):
         return tuple(value for value in self.order if self.graph.operations[value].kind not in FREE)
 
     @overload
-    def plot(self) -> tuple[Any, Any]: ...
+    def plot(self) -> tuple[Axes, Axes]: ...
     @overload
     def plot(self, path: str | Path) -> Path: ...
     def plot(self, path: str | Path | None = None) -> Any:

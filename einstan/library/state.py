@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
 from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, measure, optional, record, several, whole
 from einstan.library.files import named
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Arrays = dict[str, np.ndarray]
 Row = dict[str, float]
@@ -236,7 +239,7 @@ class History:
         return [row.get(column, math.nan) for row in self.rows]
 
     @overload
-    def plot(self) -> Any: ...
+    def plot(self) -> Axes: ...
     @overload
     def plot(self, path: str | os.PathLike[str]) -> Path: ...
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:

@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from einstan.language import display
 from einstan.library.live import Live
 from einstan.optimize.layout import Arrays
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Row = dict[str, float]
 
@@ -66,7 +69,7 @@ class Result:
         return {name: [row.get(name, math.nan) for row in self.rows] for name in names}
 
     @overload
-    def plot(self) -> Any: ...
+    def plot(self) -> Axes: ...
     @overload
     def plot(self, path: str | Path) -> Path: ...
     def plot(self, path: str | Path | None = None) -> Any:
