@@ -185,7 +185,7 @@ class _Writer:
                 raise NoMatrixError
             case Apply(function=function, arguments=arguments) if arguments:
                 inside = [self.entry(argument, row, column).text for argument in arguments]
-                return Text(self.spelling.call(function, inside))
+                return Text(self.spelling.call(function, inside), ATOM if row is None else PRODUCT)
         if isinstance(expr, Indexed) and not expr.slots and isinstance(expr.tensor, str) and row is None:
             return Text(self.spelling.name(expr.tensor, False))
         if isinstance(expr, Const | Extent) or (isinstance(expr, Indexed) and not expr.slots):
@@ -279,6 +279,8 @@ class _Writer:
         # A sum over one index of one factor is a product with ones.
         left = [*factors, *(Iverson((slot(index),)) for index in alone)]
         vectors = [factor for factor in left if len(factor.free) == 1]
+        if len(left) == 1 and {*left[0].free} == {*ends}:
+            return self.entry(left[0], *ends), tuple(ends)
         start: Index | None = ends[0] if ends else None
         path: list[str] = []
         first = ""
@@ -303,7 +305,7 @@ class _Writer:
             at = other
         if left:
             raise NoMatrixError
-        path = [text for text in path if text != self.bold("I")] or path[:1]
+        path = [text for text in path if text != self.bold("I")] or path[: not (first or last)]
         if ring:
             return Text(self.spelling.operator.format("tr", self.spelling.apart.join(path))), ()
         if first and first == last and not path:
@@ -329,9 +331,14 @@ class _Writer:
             middle, left, right = made.get(both), made.get((row,)), made.get((column,))
             if middle is not None:
                 around = [text and self.spelling.operator.format("diag", text.text) for text in (left, right)]
-                between = [around[0], self.bracketed(middle, PRODUCT), around[1]]
+                unit = middle.text == self.bold("I") and any(around)
+                between = [around[0], "" if unit else self.bracketed(middle, PRODUCT), around[1]]
                 whole = [str(text) for text in between if text]
-                found = Text(self.spelling.apart.join(whole), PRODUCT) if len(whole) > 1 else middle
+                found = (
+                    Text(self.spelling.apart.join(whole), PRODUCT if len(whole) > 1 else ATOM)
+                    if any(around)
+                    else middle
+                )
             elif left is not None and right is not None:
                 outer = self.bracketed(left, PRODUCT), self.turned(right).text
                 found = Text(self.spelling.apart.join(outer), PRODUCT)

@@ -157,6 +157,9 @@ class Applied(Tensors):
         """What is differentiated, of one sample's loss that of the sample whose entries it is differentiated by; and by
         what."""
         one = self.header.of_each(above) if isinstance(above, Symbol) else None
+        if one is not None and isinstance(above, Symbol) and self.header.knows_symbol(above):
+            either = f"{above} is a name of the text, and the loss of one sample"
+            raise UnreadError(either, str(above), "another letter for one of the two")
         top = self.named_value(above) if one is None else Access(one.name, (), ())
         bottoms = [self.named_value(each) for each in below]
         if one is None or one.slots is None:

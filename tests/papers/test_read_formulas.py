@@ -272,6 +272,8 @@ TYPESET = [
     (MATRICES, r"Z = x y^T - A", r"\mathbf{Z} = \mathbf{x} \mathbf{y}^\top - \mathbf{A}"),
     (MATRICES, r"Z = c (A + B) A^T", r"\mathbf{Z} = c \left(\mathbf{A} + \mathbf{B}\right) \mathbf{A}^\top"),
     (MATRICES, r"z = A (x \odot y)", r"\mathbf{z} = \mathbf{A} \left(\mathbf{x} \odot \mathbf{y}\right)"),
+    (MATRICES, r"Z = \mathrm{diag}(x)", r"\mathbf{Z} = \operatorname{diag}\left(\mathbf{x}\right)"),
+    (MATRICES, r"E = (\tanh(x))^\top y", r"E = \left(\tanh(\mathbf{x})\right)^\top \mathbf{y}"),
     (MATRICES, r"z = y^T A", ""),  # which would be a row
     (MATRICES, r"z_j = \sum_i W_{ji} x_i", ""),  # it has indices
     (MATRICES, r"E = \|x\|_1", ""),
@@ -295,6 +297,7 @@ REFUSED = [
     ("given c", r"E = 1,000 c", "a comma in a number"),
     (ONE, r"G = \nabla_W L", "has not one axis k"),
     (ONE, r"G = L", "has no indices"),
+    (ONE + " | given L", r"G = \nabla_Z L", "is a name of the text, and the loss of one sample"),
     ("given f(x, y)", r"g = \frac{\partial}{\partial (x, y)} f", "by several at once"),
     (MATRICES, r"E = \text{sum of entries of } W", "words stand in the formula"),
     (MATRICES, r"E = x y", "a product of a column and a column"),
