@@ -104,7 +104,13 @@ class Line:
         return ""
 
     def matrices(self, spelling: Spelling = LATEX) -> str:
-        """The statement without indices, typeset, where its formula came so and is one of matrices; else nothing."""
+        """The statement without indices, typeset, where its formula came so and is one of matrices; else nothing.
+
+        Examples:
+            >>> paper = es.check_paper("% einstan: given x[k], W[j,k]\\n$$ z = W x $$")
+            >>> print(paper.lines[0].matrices())
+            \\mathbf{z} = \\mathbf{W} \\mathbf{x}
+        """
         return "" if self.axes is None else as_matrices(self.statement.content, self.axes, self.row, spelling)
 
     def __str__(self) -> str:
