@@ -8,8 +8,8 @@ that keeps the value's bits or none of them, which costs what a multiplication c
   logarithm, an exponential); finite factors it multiplies as before.  A product whose factors are finite only as long
   as the inputs are is *presumed*: the code looks for NaN in it, and where there is one, the whole is computed again by
   a *careful* program.
-- In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product with a factor that may become
-  infinite where no bracket selects from it is added up carefully from the start.
+- In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product in which there is a pole, of a
+  quotient, a root or a logarithm, from which no bracket selects is added up carefully from the start.
 - In a careful program such a product is a sum over extended numbers, made of sums of finite ones (`careful_sum`).
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from einstan.calculus.program import Program
-from einstan.language.functions import TOTAL
+from einstan.language.functions import GROWING, TOTAL
 from einstan.language.term import MINUS_ONE, Const
 from einstan.machine.graph.links import Links
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Operation, Ref, is_select
@@ -77,8 +77,8 @@ class Guarded(Links):
         self, masks: list[Ref], factors: list[Ref], divisors: list[Ref], windows: bool, make: Make
     ) -> Ref | None:
         """The product where the masks multiply, or select from the factors that are not presumed to be finite."""
-        infinite = [factor for factor in factors if self.may_be_infinite(factor.value)] + divisors
-        if self.traced and infinite and (windows or not all(_beside(m, ref) for m in masks for ref in infinite)):
+        poles = divisors + [factor for factor in factors if self.is_pole(factor.value)] if self.traced else []
+        if poles and (windows or not all(_beside(mask, ref) for mask in masks for ref in poles)):
             return self.careful_sum(masks, factors, divisors, windows, make)
         factors, divisors = list(factors), list(divisors)
         left: list[Ref] = []  # masks that multiply
@@ -122,6 +122,12 @@ class Guarded(Links):
             else:
                 stack.extend(missing)
         return self.infinite[value]
+
+    def is_pole(self, value: int) -> bool:
+        """Whether an operation makes infinities of finite operands that are not very large."""
+        operation = self.graph.operations[value]
+        grows = operation.kind == "map" and operation.detail[0] in GROWING
+        return value not in self.bounded and not grows and self.is_partial(value)
 
     def is_partial(self, value: int) -> bool:
         """Whether an operation makes infinities or NaN of finite operands."""
