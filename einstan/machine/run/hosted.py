@@ -1,8 +1,9 @@
 """Programs as functions of tensors of PyTorch or JAX, in and out, on their device and in their dtype.
 
 The code is that library's own, so that whatever reads its functions reads this one: ``jit``, ``vmap`` and ``grad``,
-autograd and ``torch.compile``.  What is given is presumed to be finite, since a traced value cannot be looked at: what
-becomes infinite on the way is hidden by brackets as everywhere.
+autograd and ``torch.compile``.  What is given is presumed to be finite, since a traced value cannot be looked at.  What
+becomes infinite on the way is hidden by brackets where it is a quotient, a root or a logarithm in their product, or
+varies with no more than they do; of a sum with such a part, ``1[A[n,J] > 0] (u[J,k] + 1)``, entries are not looked at.
 """
 
 from __future__ import annotations
