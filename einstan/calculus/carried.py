@@ -22,6 +22,7 @@ from dataclasses import replace
 from einstan.calculus.delta import is_range, range_guard, ranges_implied, solutions
 from einstan.calculus.factors import flattened
 from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.indicators import are_opposite
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
@@ -101,6 +102,8 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
         return *shared, *either([[bracket for bracket in own if bracket not in shared] for own in each])
     sets = dict.fromkeys(frozenset(brackets) for brackets in each)
     least = [own for own in sets if not any(other < own for other in sets)]  # 1[a] or 1[a] 1[b] is 1[a]
+    if are_opposite([bracket for own in least if len(own) == 1 for bracket in own]):
+        return ()
     products = [simplify_product(b for brackets in each for b in brackets if set(brackets) == own) for own in least]
     some = add(dict.fromkeys(product for product in products if product is not ZERO))
     if not isinstance(some, Add):

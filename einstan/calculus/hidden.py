@@ -11,11 +11,11 @@ from collections.abc import Set as AbstractSet
 
 from einstan.calculus.factors import flattened
 from einstan.calculus.finite import indices_read, may_be_infinite
+from einstan.calculus.indicators import are_opposite
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.language.node import Node, holds, rewrite
 from einstan.language.term import Add, Const, Delta, Expr, Iverson, Mul, Name, mul, tensors
 
-OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 Brackets = list[set[Expr]]
 
 
@@ -48,13 +48,7 @@ def _brackets(total: Add) -> Brackets:
             return []
         found.append(own)
     alone = [bracket for own in found if len(own) == 1 for bracket in own]
-    return [] if any(_opposite(bracket) in alone for bracket in alone) else found
-
-
-def _opposite(bracket: Expr) -> Expr | None:
-    if isinstance(bracket, Iverson) and len(bracket.relations) == 1:
-        return Iverson(bracket.operands, (OPPOSITE[bracket.relations[0]],))
-    return None
+    return [] if are_opposite(alone) else found
 
 
 def _may_be_hidden(factor: Expr, brackets: Brackets, infinite: AbstractSet[Name], defined: Collection[Name]) -> bool:

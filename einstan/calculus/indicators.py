@@ -12,6 +12,32 @@ from einstan.language.index import Affine, affine
 from einstan.language.node import Node, holds, preorder, rewrite
 from einstan.language.term import ONE, ZERO, Apply, Delta, Expr, Indexed, Iverson, Name, add, neg
 
+OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
+
+
+def opposite(bracket: Iverson) -> Expr:
+    """What holds where one comparison does not."""
+    (relation,) = bracket.relations
+    return one_name(Iverson(bracket.operands, (OPPOSITE[relation],)))
+
+
+def are_opposite(brackets: Collection[Expr]) -> bool:
+    """Whether one of some brackets always holds, as two of them are opposite."""
+    held = {_comparison(bracket) for bracket in brackets}
+    return any(isinstance(b, Iverson) and len(b.relations) == 1 and _comparison(opposite(b)) in held for b in brackets)
+
+
+def _comparison(bracket: Expr) -> tuple[str, Collection[Node]]:
+    """A bracket whichever way round it is written, a delta as the comparison that it is."""
+    if isinstance(bracket, Delta):
+        return "==", frozenset((bracket.left, bracket.right))
+    if not isinstance(bracket, Iverson) or len(bracket.relations) != 1:
+        return "", (bracket,)
+    (relation,), (left, right) = bracket.relations, bracket.operands
+    if relation in ("==", "!="):
+        return relation, frozenset((left, right))
+    return (relation, (left, right)) if "<" in relation else (relation.replace(">", "<"), (right, left))
+
 
 def one_name(expr: Expr) -> Expr:
     """The expression with one name for each such value; ``1[i != j]`` stays, for it guards."""

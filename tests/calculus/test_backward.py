@@ -130,6 +130,19 @@ ROWS = {
         "c",
         "dc[i] = 1/|x.0| where |i| = |c.0|",
     ),
+    "what is read everywhere, in two terms, needs no bracket": (
+        """
+        u[n,k] = x[n,k] / r[n]
+        s[n,m] = u[n,K] u[m,K]
+        L = sum[N](s[N,N]) + sum[N,M](1[N != M] s[N,M])
+        """,
+        "x",
+        """
+        ds[n,m] = δ[n,m] + 1[n != m]
+        du[n,k] = ds[n,M] u[M,k] + ds[M,n] u[M,k]
+        dx[n,k] = du[n,k] / r[n]
+        """,
+    ),
     "layer normalisation": (
         """
         M[n,c] = X[n,c] - mean[K](X[n,K])

@@ -375,6 +375,9 @@ BOUNDS = """
     x^3 | -inf inf
     1/x^2 | 0 inf
     log(1 + x^2) | 0 inf
+    sqrt(x^2 + 4) | 1 inf
+    (mean[I](a[I]^2) + 0.25)^1.5 | 0.0625 inf
+    sqrt(x^2) | 0 inf
 """
 
 

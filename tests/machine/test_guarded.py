@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from einstan import Program
+from einstan.machine.graph.flatten import flatten
 from einstan.machine.meaning.loops import evaluate
 from einstan.machine.meaning.numbers import EXACT, DomainError
 from einstan.machine.plan.plan import plan
@@ -178,6 +179,24 @@ def test_a_polynomial_of_what_is_read_pays_nothing():
     source = plan(program, {"n": 4, "j": 3, "k": 2}).code.text
     assert not any(word in source for word in ("errstate", "careful", "has_nan", "where"))
     assert source.count("np.multiply") == 1
+
+
+def test_what_is_added_to_a_positive_number_has_no_pole():
+    """Nor has the root of a square: what nobody looks at while it runs adds up plainly under a mask."""
+    lines = """
+        s[n] = sqrt(mean[K](X[n,K]^2) + 1e-5)
+        H[n,k] = X[n,k] / s[n]
+        y[m,k] = sum[N](1[A[m,N] > 0] H[N,k] c[k])
+    """
+
+    def careful(text):
+        graph = flatten(Program(text), traced=True).graph
+        return [operation for operation in graph.operations if operation.detail == ("extended",)]
+
+    assert not careful(lines)
+    assert not careful(lines.replace(" + 1e-5", "").replace("/", "+"))
+    assert careful(lines.replace(" + 1e-5", ""))
+    assert careful(lines.replace("1e-5", "e[n]"))
 
 
 @pytest.mark.parametrize("any_size", [False, True])

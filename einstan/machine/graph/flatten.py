@@ -99,6 +99,7 @@ class _Flattener(Products):
         dims = tuple(self.spaces[label][0] for label in labels)
         self.refuse_division_by_zero(equation, dims)
         term = self.lower(equation.rhs, scope, ())
+        self.learn_bounds(equation)
         if term.ref is None:
             self.tensors[equation.name] = Stored(term.coefficient, None, (None,) * len(labels), dims)
             return
@@ -149,6 +150,7 @@ class _Flattener(Products):
             return self.product(power(arguments[0], -1), scope, guards)
         if function == "pow" and is_static(arguments[1]):
             base = self.scaled(self.lower(arguments[0], scope, guards))
+            self.learn_sign(arguments[0], base)
             return Term(ONE, self.map(("pow", self.number(arguments[1])), (base,)))
         floored = function == "maximum" and arguments[1] is LOWEST  # what the calculus made of a scale
         operands = [
@@ -159,6 +161,8 @@ class _Flattener(Products):
             )
             for argument in arguments
         ]
+        if function in ("log", "sqrt"):
+            self.learn_sign(arguments[0], operands[0])
         if function == "exp" and operands[0].value in self.log_softmaxes:
             return self.softmax(operands[0])
         return Term(ONE, self.map((function,), operands))

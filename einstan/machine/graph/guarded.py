@@ -8,19 +8,22 @@ that keeps the value's bits or none of them, which costs what a multiplication c
   logarithm, an exponential); finite factors it multiplies as before.  A product whose factors are finite only as long
   as the inputs are is *presumed*: the code looks for NaN in it, and where there is one, the whole is computed again by
   a *careful* program.
-- In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product in which there is a pole, of a
-  quotient, a root or a logarithm, from which no bracket selects is added up carefully from the start.
+- In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product in which there is a pole of a
+  quotient, a root or a logarithm, or what reads one, from which no bracket selects, is added up carefully from the
+  start.  Where a positive number is added, as in a layer norm, there is none (`einstan.machine.meaning.bounds`).
 - In a careful program such a product is a sum over extended numbers, made of sums of finite ones (`careful_sum`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from einstan.calculus.program import Program
 from einstan.language.functions import GROWING, TOTAL
-from einstan.language.term import MINUS_ONE, Const
+from einstan.language.term import MINUS_ONE, ONE, Const, Equation, Expr, Name
 from einstan.machine.graph.links import Links
+from einstan.machine.meaning.bounds import ANY, Bounds, bounds
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Operation, Ref, is_select
 
 Make = Callable[[list[Ref], list[Ref]], Ref | None]  # a product of factors and divisors, summed
@@ -38,6 +41,10 @@ class Guarded(Links):
         self.presumed: set[int] = set()  # products that are right as long as no entry of theirs is NaN
         self.selects_infinite = False  # whether a bracket selects from what may be infinite
         self.infinite: dict[int, bool] = {}  # of values, whether they may be infinite though what they read is finite
+        self.poles: dict[int, bool] = {}  # the same of what is not very large
+        self.between: dict[Name, Bounds] = {}  # of tensors, if the code is traced
+        self.away: set[int] = set()  # values that are never near zero
+        self.not_negative: set[int] = set()
 
     def guarded(
         self, masks: list[Ref], factors: list[Ref], divisors: list[Ref], out: set[int], windows: bool, make: Make
@@ -77,7 +84,7 @@ class Guarded(Links):
         self, masks: list[Ref], factors: list[Ref], divisors: list[Ref], windows: bool, make: Make
     ) -> Ref | None:
         """The product where the masks multiply, or select from the factors that are not presumed to be finite."""
-        poles = divisors + [factor for factor in factors if self.is_pole(factor.value)] if self.traced else []
+        poles = self.with_poles(factors, divisors)
         if poles and (windows or not all(_beside(mask, ref) for mask in masks for ref in poles)):
             return self.careful_sum(masks, factors, divisors, windows, make)
         factors, divisors = list(factors), list(divisors)
@@ -108,36 +115,75 @@ class Guarded(Links):
 
     def may_be_infinite(self, value: int) -> bool:
         """Whether a value may be infinite or NaN though all that is given is finite and not very large."""
+        return self.inherited(value, self.infinite, self.is_partial)
+
+    def has_poles(self, value: int) -> bool:
+        """Whether a value may be so though nothing in it is very large."""
+        return self.inherited(value, self.poles, self.is_pole)
+
+    def with_poles(self, factors: list[Ref], divisors: list[Ref]) -> list[Ref]:
+        """The factors and divisors of a product that have poles where nobody may look for them."""
+        if not self.traced:
+            return []
+        zero = [ref for ref in divisors if ref.value not in self.away]
+        return zero + [ref for ref in (*factors, *divisors) if ref not in zero and self.has_poles(ref.value)]
+
+    def inherited(self, value: int, known: dict[int, bool], own: Callable[[int], bool]) -> bool:
+        """Whether an operation is of a kind, or reads one that is; none that is bounded is."""
         stack = [value]
         while stack:
             at = stack[-1]
-            operation = self.graph.operations[at]
-            below = [ref.value for ref in operation.operands]
-            missing = [v for v in below if v not in self.infinite]
-            if at in self.infinite or not missing:
+            below = [ref.value for ref in self.graph.operations[at].operands]
+            missing = [v for v in below if v not in known]
+            if at in known or not missing:
                 stack.pop()
-                if at not in self.infinite:
-                    own = at not in self.bounded and self.is_partial(at)
-                    self.infinite[at] = own or (at not in self.bounded and any(self.infinite[v] for v in below))
+                known.setdefault(at, at not in self.bounded and (own(at) or any(known[v] for v in below)))
             else:
                 stack.extend(missing)
-        return self.infinite[value]
+        return known[value]
 
     def is_pole(self, value: int) -> bool:
         """Whether an operation makes infinities of finite operands that are not very large."""
         operation = self.graph.operations[value]
-        grows = operation.kind == "map" and operation.detail[0] in GROWING
-        return value not in self.bounded and not grows and self.is_partial(value)
+        operands = [ref.value for ref in operation.operands]
+        function = operation.detail[0] if operation.kind == "map" else None
+        if function in GROWING or not self.is_partial(value):
+            return False
+        if operation.kind == "contract":
+            return not self.away.issuperset(operands[operation.detail :])
+        power = _power(operation)
+        if power is None and function != "log":
+            return True
+        rooted = power is None or power.denominator != 1
+        return (rooted and not self.not_negative.issuperset(operands)) or (
+            (power is None or power < 0) and not self.away.issuperset(operands)
+        )
+
+    def learn_bounds(self, equation: Equation) -> None:
+        """Between which numbers the entries of a tensor lie."""
+        if self.traced:
+            self.between[equation.name] = self.bounds(equation.rhs)
+
+    def bounds(self, node: Expr) -> Bounds:
+        return bounds(node, lambda name: self.between.get(name, ANY))
+
+    def learn_sign(self, node: Expr, ref: Ref | None, coefficient: Expr = ONE) -> None:
+        """Where a value lies that is divided by, or of which a root or a logarithm is taken: ``coefficient ref`` is the
+        value of an expression."""
+        if self.traced and ref is not None:
+            own = self.bounds(node)
+            if own.low > 0 or own.high < 0:
+                self.away.add(ref.value)
+            if own.low >= 0 and coefficient is ONE:
+                self.not_negative.add(ref.value)
 
     def is_partial(self, value: int) -> bool:
         """Whether an operation makes infinities or NaN of finite operands."""
         operation = self.graph.operations[value]
         if operation.kind == "map":
-            function, *details = operation.detail
-            if function == "pow" and details and isinstance(details[0], Const):
-                exponent = details[0].value
-                return exponent.denominator != 1 or exponent < 0
-            return function not in PASSING
+            power = _power(operation)
+            whole = power is not None and power.denominator == 1 and power > 0
+            return not whole and operation.detail[0] not in PASSING
         if operation.kind == "contract":
             return bool(operation.detail < len(operation.operands))
         if operation.kind == "linked":
@@ -212,6 +258,16 @@ def _may_warn(operation: Operation) -> bool:
 
 # Parts of an extended number, each a finite one; see `Guarded.careful_sum`, and `einstan.machine.backends.numpy`.
 PARTS = ("finite_part", "one", "is_finite", "sign_part", "has_sign", "finite_sign", "has_finite_sign")
+
+
+def _power(operation: Operation) -> Fraction | None:
+    """The number to whose power an operation takes its operand."""
+    match operation.detail:
+        case ("pow", Const(value=exponent)):
+            return exponent
+        case ("sqrt",):
+            return Fraction(1, 2)
+    return None
 
 
 def _beside(mask: Ref, ref: Ref) -> bool:

@@ -102,7 +102,9 @@ class Products(Guarded):
             coefficients.append(power(term.coefficient, -1) if part.divides else term.coefficient)
             if term.ref is not None:
                 (divisors if part.divides else operands).append(term.ref)
-        if self.traced and (divisors or any(self.is_pole(ref.value) for ref in operands)):
+            if part.divides:
+                self.learn_sign(part.node, term.ref, term.coefficient)
+        if self.with_poles(operands, divisors):
             dropped = set()  # the brackets select from what else may be infinite
         live = [part for number, part in enumerate(brackets) if number not in dropped]
         gathers = [part for part in live if _is_gather_delta(part.node)]

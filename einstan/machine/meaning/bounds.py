@@ -48,8 +48,8 @@ UNIT = Bounds(Fraction(0), Fraction(1))
 WITHIN_ONE, INSIDE_ONE = Bounds(Fraction(-1), Fraction(1)), Bounds(Fraction(-1), Fraction(1), True, True)
 AT_LEAST_ONE = Bounds(Fraction(1))
 VALUES = {
-    "exp": POSITIVE, "expm1": Bounds(Fraction(-1), above=True), "sqrt": NOT_NEGATIVE, "sin": WITHIN_ONE,
-    "cos": WITHIN_ONE, "arccos": NOT_NEGATIVE, "cosh": AT_LEAST_ONE, "arccosh": NOT_NEGATIVE, "tanh": INSIDE_ONE,
+    "exp": POSITIVE, "expm1": Bounds(Fraction(-1), above=True), "sin": WITHIN_ONE, "cos": WITHIN_ONE,
+    "arccos": NOT_NEGATIVE, "cosh": AT_LEAST_ONE, "arccosh": NOT_NEGATIVE, "tanh": INSIDE_ONE,
     "sigmoid": Bounds(Fraction(0), Fraction(1), True, True), "softplus": POSITIVE, "erf": INSIDE_ONE,
     "erfc": Bounds(Fraction(0), Fraction(2), True, True), "trigamma": ANY, "relu": NOT_NEGATIVE,
     "silu": Bounds(Fraction(-3, 10)), "elu": Bounds(Fraction(-1), above=True), "softsign": INSIDE_ONE,
@@ -59,7 +59,7 @@ VALUES = {
 }  # fmt: skip
 AT = {"log": (Fraction(1), Fraction(0)), "exp": (Fraction(0), Fraction(1))}  # what grows, and is that there
 KEEPING_SIGN = ("relu", "abs", "sign", "tanh", "erf", "arctan", "arcsin", "arcsinh", "sinh", "cbrt", "elu", "silu",
-                "softsign", "expm1", "sqrt")  # fmt: skip
+                "softsign", "expm1")  # fmt: skip
 
 
 def bounds(expr: Node, of: Callable[[Name], Bounds] = lambda _: ANY) -> Bounds:
@@ -123,6 +123,8 @@ def _applied(node: Apply, below: Sequence[Bounds]) -> Bounds:
         if isinstance(exponent, Const):
             return _power(below[0], exponent.value)
         return POSITIVE if _is_positive(below[0]) else NOT_NEGATIVE if below[0].low >= 0 else ANY
+    if function == "sqrt":
+        return _power(below[0], Fraction(1, 2))
     if function == "maximum":
         first, second = sorted(below, key=lambda own: (own.low, own.above))
         return Bounds(second.low, max(first.high, second.high), second.above)
@@ -212,8 +214,9 @@ def _power(own: Bounds, exponent: Fraction | int) -> Bounds:
         return Bounds(Fraction(1), Fraction(1))
     if Fraction(exponent).denominator > 1 or exponent % 2 == 0 or own.low >= 0:
         low = Fraction(0)
-        if exponent > 0 and Fraction(exponent).denominator == 1 and 0 < own.low < math.inf:
-            low = own.low**exponent  # type: ignore[assignment]
+        if exponent > 0 and 0 < own.low < math.inf:  # of a root: below 1 it is larger than the power rounded up
+            whole = Fraction(exponent).denominator == 1
+            low = Fraction(own.low) ** math.ceil(exponent) if whole or own.low < 1 else Fraction(1)
         strict = exponent < 0 or _is_positive(own) or (own.high < 0 or (own.high == 0 and own.below))
         small = exponent > 0 and own.low >= -1 and own.high <= 1
         return Bounds(low, Fraction(1) if small else math.inf, strict if low == 0 else own.above)

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from einstan.calculus.indicators import OPPOSITE
 from einstan.language.term import MINUS_ONE, ONE, Expr
 from einstan.machine.sizes.extents import Extents
 from einstan.machine.sizes.operations import Flat, Graph, Operation, Ref, Scan, Stored, is_select
 
 PAIRS = 4096  # of positions, from which one pass is faster than a product with a table of them
 MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 UFUNCS = {"prod": "multiply", "max": "maximum", "min": "minimum"}
 SIGNS = {"max": ONE, "min": MINUS_ONE}  # of the logarithm of a bracket that leaves nothing over
 Scaled = tuple[Ref, Expr]

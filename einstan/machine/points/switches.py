@@ -18,6 +18,7 @@ from itertools import pairwise, product
 from einstan.calculus.assume import assumed
 from einstan.calculus.brackets import decided
 from einstan.calculus.contradictions import Lengths
+from einstan.calculus.indicators import OPPOSITE, opposite
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.simplify import simplify
 from einstan.calculus.tidied import says_nothing
@@ -51,7 +52,6 @@ from einstan.machine.meaning.numbers import DomainError, Number
 SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 0
 STEPPED = ("floor", "mod")
 KINKED = (*SIGNED, *STEPPED, "clip", "maximum", "minimum", "arctan2")
-OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 ORDER = ("<", "<=", ">", ">=")
 TIED = 3  # the place in an outcome of what is equal there
 TIES = 3  # different values that are equal before it is no coincidence that they are
@@ -310,14 +310,8 @@ def _cases(brackets: Expr) -> Iterator[Expr]:
             waiting.append((mul((replace(here, {node: part}), *own)), splits - 1))
 
 
-def opposite(bracket: Iverson) -> Iverson:
-    """What holds where one comparison does not."""
-    (relation,) = bracket.relations
-    return Iverson(bracket.operands, (OPPOSITE[relation],))
-
-
-def _always(comparison: Iverson) -> bool:
-    return says_nothing(comparison) or simplify(comparison) is ONE
+def _always(comparison: Expr) -> bool:
+    return (isinstance(comparison, Iverson) and says_nothing(comparison)) or simplify(comparison) is ONE
 
 
 def _short(node: Node | None) -> str:
