@@ -199,7 +199,9 @@ def _contracted(
                 whole = carried.opened(term, written, above)
                 beside = (*carried.needed(term, tensor, held, needed_entries), above)
                 contributions.append(whole.with_in_place(beside, equation.indices))
-                entries.append((*entries_of(contributions[-1], labels=True), *carried_to(term, needed_entries)))
+                entries.append(
+                    (*entries_of(contributions[-1], True, carried.shapes), *carried_to(term, needed_entries))
+                )
                 brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
             continue

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from einstan.calculus.bounds import ANY, Bounds, bounds, is_regular
 from einstan.calculus.delta import is_range, range_guard, ranges_implied, solutions
 from einstan.calculus.factors import flattened
 from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
@@ -157,10 +158,16 @@ class Carried:
         self.forward, self.infinite = forward, parts.infinite
         self.infinite.update(infinite_tensors(forward))
         self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
-        self.poles = infinite_tensors(forward, POLES)
+        self.poles: set[Name] = set()
+        self.between: dict[Name, Bounds] = {}
+        for equation in forward:
+            if self.has_poles(equation.rhs):
+                self.poles.add(equation.name)
+            self.between[equation.name] = bounds(equation.rhs, self.bounds_of)
         held = [equation for equation in forward if holds(equation, Iverson)]
         kinks = kinks_of(forward) if held else ()
         self._written = {equation.name: written_brackets((equation,), kinks) for equation in held}
+        self.shapes = set().union(*self._written.values())  # of all that the user wrote
         self.of: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
         self.entries: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}  # of those that are read
 
@@ -179,7 +186,7 @@ class Carried:
     def needed(self, term: Term, read: Name, brackets: Brackets, entries: Brackets = ()) -> Brackets:
         """Those that a term of the derivative by what is read has to repeat."""
         partial = (*term.left, *term.right) if brackets or entries else ()
-        if entries and any(may_be_infinite(factor, self.poles, POLES) for factor in partial):
+        if entries and any(map(self.has_poles, partial)):
             return (*brackets, *entries)
         if any(may_be_infinite(factor, self.infinite) for factor in partial):
             return brackets
@@ -205,7 +212,7 @@ class Carried:
             self.of[tensor] = indices, found
         if may_be_infinite(value, self.infinite):
             self.infinite.add(name)
-        if may_be_infinite(value, self.poles, POLES):
+        if self.has_poles(value):
             self.poles.add(name)
 
     def learn_entries(self, tensor: Name, indices: tuple[Index, ...], each: Sequence[Brackets]) -> None:
@@ -214,6 +221,16 @@ class Carried:
         if found := either([[bracket for bracket in brackets if free.issuperset(bracket.free)] for brackets in each]):
             self.entries[tensor] = indices, found
 
+    def bounds_of(self, tensor: Name) -> Bounds:
+        return self.between.get(tensor, ANY)
+
+    def has_poles(self, expr: Expr) -> bool:
+        """Whether an expression may be infinite though nothing in it is large: ``1 / v``, not ``1 / (v^2 + 1)``."""
+        return may_be_infinite(expr, self.poles, POLES) and (
+            any(tensor in self.poles for tensor in tensors(expr))
+            or any(isinstance(n, Apply) and not is_regular(n, self.bounds_of) for n in preorder(expr))
+        )
+
 
 def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:
     indices, brackets = of.get(tensor, ((), ()))
@@ -221,43 +238,49 @@ def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:
     return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
 
 
-def entries_of(expr: Expr, labels: bool = False) -> Brackets:
+def entries_of(expr: Expr, labels: bool = False, written: Collection[Expr] = ()) -> Brackets:
     """The deltas and brackets of indices in a product, those of the sums in it too, and of a stride ``δ[2I,p]`` that
-    there is such an I; with ``labels`` of ``δ[T[I],p]`` too."""
+    there is such an I; with ``labels`` of ``δ[T[I],p]`` too, and of ``1[A[I,p] > 0]`` where that was ``written``."""
     if not holds(expr, Delta, Iverson):
         return ()
     _, flat, summed = flattened((expr,))
     brackets = [f for f in flat if isinstance(f, Delta | Iverson) and (labels or not tensors(f))]
+    data = [f for f in flat if isinstance(f, Iverson) and tensors(f) and shape(f) in written]
+    brackets = list(dict.fromkeys((*brackets, *data)))
     found: list[Expr] = [f for f in brackets if isinstance(f, Delta) or not tensors(f)]
     for factor in flat:
         if isinstance(factor, Add):
             found += [
-                b for b in either([entries_of(term, labels) for term in factor.terms]) if not set(b.free) & set(summed)
+                b
+                for b in either([entries_of(term, labels, written) for term in factor.terms])
+                if not set(b.free) & set(summed)
             ]
     inner = [factor for factor in dict.fromkeys((*found, *brackets)) if set(factor.free) & set(summed)]
-    if any(isinstance(factor, Delta) for factor in inner):
+    if any(isinstance(factor, Delta) or factor in data for factor in inner):
         over = [index for index in summed if any(index in factor.free for factor in inner)]
         found.append(Iverson((sum_over(over, mul(inner)), Const(0)), (">",)))
     return tuple(factor for factor in found if factor not in inner)
 
 
-def read_at_labels(expr: Expr) -> Brackets:
-    """Of a sum over labels ``δ[T[I],p]`` that there is such an I."""
+def read_at_labels(expr: Expr, written: Collection[Expr]) -> Brackets:
+    """Of a sum over labels ``δ[T[I],p]``, or over data that brackets choose, that there is such an I."""
     terms = expr.terms if isinstance(expr, Add) else (expr,)
     known = [entries_of(term) for term in terms]
-    found = [entries_of(term, labels=True) for term in terms]
+    found = [entries_of(term, True, written) for term in terms]
     return either(
         [[b for b in own if isinstance(b, Iverson) and b not in plain] for own, plain in zip(found, known, strict=True)]
     )
 
 
-def beside_sums(expr: Expr) -> Expr:
+def beside_sums(expr: Expr, written: Collection[Expr]) -> Expr:
     """What the sums in a product are zero without, said beside them: what they are multiplied with may be infinite."""
     if isinstance(expr, Add):
-        return simplify_sum(map(beside_sums, expr.terms))
+        return simplify_sum(beside_sums(term, written) for term in expr.terms)
     coefficient, flat, summed = flattened((expr,))
     sums = [factor for factor in flat if isinstance(factor, Add)]
-    found = [bracket for factor in sums for bracket in either([entries_of(term) for term in factor.terms])]
+    found = [
+        bracket for factor in sums for bracket in either([entries_of(term, written=written) for term in factor.terms])
+    ]
     return simplify_product((Const(coefficient), *flat, *found), summed) if found and len(flat) > 1 else expr
 
 

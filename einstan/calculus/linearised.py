@@ -165,7 +165,7 @@ class Linearised:
         free = (*self.outer[target], *self.inner[source])
         terms = structured(value, free)
         if self.poles and may_be_infinite(value, self.poles, POLES):
-            terms = [replace(each, core=beside_sums(each.core)) for each in terms]
+            terms = [replace(each, core=beside_sums(each.core, self.brackets)) for each in terms]
         whole = simplify_sum(each.whole(free) for each in terms)
         return self._within(stated_extents(whole, self.stated))  # of an index that a delta has used up, a range is left
 
@@ -200,7 +200,7 @@ class Linearised:
                 outside = [*self._brackets(core)]
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
                 outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
-                outside += read_at_labels(core) if self.poles else ()
+                outside += read_at_labels(core, self.brackets) if self.poles else ()
                 each = replace(each, core=simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)

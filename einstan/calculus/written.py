@@ -38,6 +38,7 @@ from einstan.language.term import (
     mul,
     power,
     reciprocal,
+    tensors,
 )
 
 # What numbers and quotients are looked for in; brackets, slots and deltas stay as they are.
@@ -155,10 +156,13 @@ def _shows(total: Sum) -> bool:
 
 
 def _outside(total: Sum) -> list[Expr]:
-    """The factors below a sum that have none of its indices; nothing where all are so."""
+    """The factors below a sum that have none of its indices; nothing where all are so.  What a bracket in it may hide,
+    1 / r where it has no term that counts, stays behind that."""
     factors = total.body.factors if isinstance(total.body, Mul) else ()
     bound = set(total.indices)
     found = [factor for factor in factors if bound.isdisjoint(factor.free)]
+    if any(isinstance(factor, Iverson) and factor not in found for factor in factors):
+        found = [factor for factor in found if not tensors(factor)]
     return found if len(found) < len(factors) else []
 
 

@@ -139,7 +139,7 @@ ROWS = {
         "x",
         """
         ds[n,m] = δ[n,m] + 1[n != m]
-        du[n,k] = ds[n,M] u[M,k] + ds[M,n] u[M,k]
+        du[n,k] = u[M,k] (ds[n,M] + ds[M,n])
         dx[n,k] = du[n,k] / r[n]
         """,
     ),

@@ -5,8 +5,8 @@ A row is a document, its lines apart by semicolons, and its last line the claim.
 
 import pytest
 
+from einstan.calculus.bounds import bounds
 from einstan.language.scope import parse_expression
-from einstan.machine.meaning.bounds import bounds
 from tests.checking.test_strangers import outcome, rows
 
 FALSE = """

@@ -150,8 +150,7 @@ class _Flattener(Products):
             return self.product(power(arguments[0], -1), scope, guards)
         if function == "pow" and is_static(arguments[1]):
             base = self.scaled(self.lower(arguments[0], scope, guards))
-            self.learn_sign(arguments[0], base)
-            return Term(ONE, self.map(("pow", self.number(arguments[1])), (base,)))
+            return self.function(Apply(function, arguments), ("pow", self.number(arguments[1])), [base])
         floored = function == "maximum" and arguments[1] is LOWEST  # what the calculus made of a scale
         operands = [
             self.scaled(
@@ -161,11 +160,15 @@ class _Flattener(Products):
             )
             for argument in arguments
         ]
-        if function in ("log", "sqrt"):
-            self.learn_sign(arguments[0], operands[0])
         if function == "exp" and operands[0].value in self.log_softmaxes:
             return self.softmax(operands[0])
-        return Term(ONE, self.map((function,), operands))
+        return self.function(Apply(function, arguments), (function,), operands)
+
+    def function(self, node: Apply, detail: tuple[object, ...], operands: list[Ref]) -> Term:
+        ref = self.map(detail, operands)
+        if self.is_regular(node):
+            self.regular.add(ref.value)
+        return Term(ONE, ref)
 
     def sum_of(self, terms: list[Term]) -> Ref:
         numbers = [term.coefficient for term in terms if term.ref is None]

@@ -10,20 +10,19 @@ that keeps the value's bits or none of them, which costs what a multiplication c
   a *careful* program.
 - In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product in which there is a pole of a
   quotient, a root or a logarithm, or what reads one, from which no bracket selects, is added up carefully from the
-  start.  Where a positive number is added, as in a layer norm, there is none (`einstan.machine.meaning.bounds`).
+  start.  Where a positive number is added, as in a layer norm, there is none (`einstan.calculus.bounds`).
 - In a careful program such a product is a sum over extended numbers, made of sums of finite ones (`careful_sum`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
+from einstan.calculus.bounds import ANY, Bounds, bounds, is_regular
 from einstan.calculus.program import Program
 from einstan.language.functions import GROWING, TOTAL
-from einstan.language.term import MINUS_ONE, ONE, Const, Equation, Expr, Name
+from einstan.language.term import MINUS_ONE, Apply, Const, Equation, Expr, Name
 from einstan.machine.graph.links import Links
-from einstan.machine.meaning.bounds import ANY, Bounds, bounds
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Operation, Ref, is_select
 
 Make = Callable[[list[Ref], list[Ref]], Ref | None]  # a product of factors and divisors, summed
@@ -43,8 +42,8 @@ class Guarded(Links):
         self.infinite: dict[int, bool] = {}  # of values, whether they may be infinite though what they read is finite
         self.poles: dict[int, bool] = {}  # the same of what is not very large
         self.between: dict[Name, Bounds] = {}  # of tensors, if the code is traced
+        self.regular: set[int] = set()  # values of functions that have no pole where their arguments lie
         self.away: set[int] = set()  # values that are never near zero
-        self.not_negative: set[int] = set()
 
     def guarded(
         self, masks: list[Ref], factors: list[Ref], divisors: list[Ref], out: set[int], windows: bool, make: Make
@@ -145,45 +144,33 @@ class Guarded(Links):
     def is_pole(self, value: int) -> bool:
         """Whether an operation makes infinities of finite operands that are not very large."""
         operation = self.graph.operations[value]
-        operands = [ref.value for ref in operation.operands]
-        function = operation.detail[0] if operation.kind == "map" else None
-        if function in GROWING or not self.is_partial(value):
+        if (operation.kind == "map" and operation.detail[0] in GROWING) or not self.is_partial(value):
             return False
         if operation.kind == "contract":
-            return not self.away.issuperset(operands[operation.detail :])
-        power = _power(operation)
-        if power is None and function != "log":
-            return True
-        rooted = power is None or power.denominator != 1
-        return (rooted and not self.not_negative.issuperset(operands)) or (
-            (power is None or power < 0) and not self.away.issuperset(operands)
-        )
+            return not self.away.issuperset(ref.value for ref in operation.operands[operation.detail :])
+        return value not in self.regular
 
     def learn_bounds(self, equation: Equation) -> None:
         """Between which numbers the entries of a tensor lie."""
         if self.traced:
-            self.between[equation.name] = self.bounds(equation.rhs)
+            self.between[equation.name] = bounds(equation.rhs, self.bounds_of)
 
-    def bounds(self, node: Expr) -> Bounds:
-        return bounds(node, lambda name: self.between.get(name, ANY))
+    def bounds_of(self, tensor: Name) -> Bounds:
+        return self.between.get(tensor, ANY)
 
-    def learn_sign(self, node: Expr, ref: Ref | None, coefficient: Expr = ONE) -> None:
-        """Where a value lies that is divided by, or of which a root or a logarithm is taken: ``coefficient ref`` is the
-        value of an expression."""
-        if self.traced and ref is not None:
-            own = self.bounds(node)
-            if own.low > 0 or own.high < 0:
-                self.away.add(ref.value)
-            if own.low >= 0 and coefficient is ONE:
-                self.not_negative.add(ref.value)
+    def is_regular(self, node: Expr) -> bool:
+        """Whether a function in code that nobody looks at is finite wherever its argument lies."""
+        return self.traced and isinstance(node, Apply) and is_regular(node, self.bounds_of)
 
     def is_partial(self, value: int) -> bool:
         """Whether an operation makes infinities or NaN of finite operands."""
         operation = self.graph.operations[value]
         if operation.kind == "map":
-            power = _power(operation)
-            whole = power is not None and power.denominator == 1 and power > 0
-            return not whole and operation.detail[0] not in PASSING
+            function, *details = operation.detail
+            if function == "pow" and details and isinstance(details[0], Const):
+                exponent = details[0].value
+                return exponent.denominator != 1 or exponent < 0
+            return function not in PASSING
         if operation.kind == "contract":
             return bool(operation.detail < len(operation.operands))
         if operation.kind == "linked":
@@ -258,16 +245,6 @@ def _may_warn(operation: Operation) -> bool:
 
 # Parts of an extended number, each a finite one; see `Guarded.careful_sum`, and `einstan.machine.backends.numpy`.
 PARTS = ("finite_part", "one", "is_finite", "sign_part", "has_sign", "finite_sign", "has_finite_sign")
-
-
-def _power(operation: Operation) -> Fraction | None:
-    """The number to whose power an operation takes its operand."""
-    match operation.detail:
-        case ("pow", Const(value=exponent)):
-            return exponent
-        case ("sqrt",):
-            return Fraction(1, 2)
-    return None
 
 
 def _beside(mask: Ref, ref: Ref) -> bool:

@@ -102,8 +102,8 @@ class Products(Guarded):
             coefficients.append(power(term.coefficient, -1) if part.divides else term.coefficient)
             if term.ref is not None:
                 (divisors if part.divides else operands).append(term.ref)
-            if part.divides:
-                self.learn_sign(part.node, term.ref, term.coefficient)
+                if part.divides and self.is_regular(power(part.node, -1)):
+                    self.away.add(term.ref.value)
         if self.with_poles(operands, divisors):
             dropped = set()  # the brackets select from what else may be infinite
         live = [part for number, part in enumerate(brackets) if number not in dropped]

@@ -16,6 +16,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 
+from einstan.calculus.bounds import NOT_NEGATIVE, Bounds, both, bounds
 from einstan.calculus.contradictions import Lengths
 from einstan.calculus.program import Assumption, Program
 from einstan.language.dims import qualified
@@ -24,7 +25,6 @@ from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.node import Node, preorder
 from einstan.language.term import ONE, Apply, Indexed, Iverson, Name
 from einstan.language.threads import cached_property
-from einstan.machine.meaning.bounds import NOT_NEGATIVE, Bounds, both, bounds
 from einstan.machine.meaning.duals import Dual, Duals
 from einstan.machine.meaning.gaps import domains
 from einstan.machine.meaning.loops import Evaluation, Loops, Tensor

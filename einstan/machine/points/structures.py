@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from itertools import permutations, product
 
 from einstan.calculus.alpha import pattern
+from einstan.calculus.bounds import ANY, NOT_NEGATIVE, UNIT, WITHIN_ONE, Bounds
 from einstan.calculus.canonical import canonical, terms_of
 from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.simplify import simplify, simplify_sum
@@ -25,7 +26,6 @@ from einstan.language.index import Affine, Index, slot
 from einstan.language.node import preorder, replace
 from einstan.language.scope import parse_sides
 from einstan.language.term import Const, Delta, Expr, Indexed, Iverson, Name, Sum, neg
-from einstan.machine.meaning.bounds import ANY, NOT_NEGATIVE, UNIT, WITHIN_ONE, Bounds
 from einstan.machine.meaning.loops import Tensor
 
 A = "A"  # the tensor of a row

@@ -16,6 +16,7 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.bounds import ANY, Bounds, bounds
 from einstan.calculus.brackets import decided
 from einstan.calculus.contradictions import Lengths
 from einstan.calculus.indicators import OPPOSITE, opposite
@@ -46,7 +47,6 @@ from einstan.language.term import (
     neg,
     substitute,
 )
-from einstan.machine.meaning.bounds import ANY, Bounds, bounds
 from einstan.machine.meaning.numbers import DomainError, Number
 
 SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 0

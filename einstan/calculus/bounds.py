@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import combinations, permutations
 from typing import NamedTuple
 
+from einstan.calculus.finite import POLES
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
 from einstan.language.term import (
@@ -65,6 +66,22 @@ KEEPING_SIGN = ("relu", "abs", "sign", "tanh", "erf", "arctan", "arcsin", "arcsi
 def bounds(expr: Node, of: Callable[[Name], Bounds] = lambda _: ANY) -> Bounds:
     """The bounds of an expression, where those of a tensor's entries are known."""
     return fold(expr, lambda node, below: _rule(node, below, of))
+
+
+def is_regular(node: Apply, of: Callable[[Name], Bounds] = lambda _: ANY) -> bool:
+    """Whether a function is finite wherever its argument lies, unless that is very large."""
+    match node:
+        case Apply(function="log", arguments=(base,)):
+            rooted = divides = True
+        case Apply(function="sqrt", arguments=(base,)):
+            rooted, divides = True, False
+        case Apply(function="pow", arguments=(base, Const(value=exponent))):
+            rooted, divides = exponent.denominator != 1, exponent < 0
+        case _:
+            return node.function in POLES
+    own = bounds(base, of)
+    positive = own.low > 0 or (own.low == 0 and not divides)
+    return positive if rooted else positive or own.high < 0 or not divides
 
 
 def both(parts: Iterable[Bounds]) -> Bounds:
