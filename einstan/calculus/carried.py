@@ -248,6 +248,7 @@ def entries_of(expr: Expr, labels: bool = False, written: Collection[Expr] = ())
     data = [f for f in flat if isinstance(f, Iverson) and tensors(f) and shape(f) in written]
     brackets = list(dict.fromkeys((*brackets, *data)))
     found: list[Expr] = [f for f in brackets if isinstance(f, Delta) or not tensors(f)]
+    found += [f for f in flat if says_some(f) and f not in found]
     for factor in flat:
         if isinstance(factor, Add):
             found += [
@@ -260,6 +261,20 @@ def entries_of(expr: Expr, labels: bool = False, written: Collection[Expr] = ())
         over = [index for index in summed if any(index in factor.free for factor in inner)]
         found.append(Iverson((sum_over(over, mul(inner)), Const(0)), (">",)))
     return tuple(factor for factor in found if factor not in inner)
+
+
+def says_some(factor: Expr) -> bool:
+    """Whether a bracket says that one of others holds, ``1[1[A[N,j] > 0] > 0]``, as those do that are carried."""
+    if not isinstance(factor, Iverson) or factor.relations != (">",) or factor.operands[1] is not ZERO:
+        return False
+    return holds(factor.operands[0], Iverson, Delta) and not _reads(factor.operands[0])
+
+
+def _reads(expr: Node) -> bool:
+    """Whether an expression reads tensors outside of brackets and deltas."""
+    if isinstance(expr, Iverson | Delta):
+        return False
+    return isinstance(expr, Indexed) or any(map(_reads, expr.children))
 
 
 def read_at_labels(expr: Expr, written: Collection[Expr]) -> Brackets:

@@ -39,11 +39,13 @@ def behind_brackets(expr: Expr, infinite: AbstractSet[Name], defined: Collection
 
 
 def _brackets(total: Add) -> Brackets:
-    """The brackets of each term, if each has one, and none of them is the opposite of another one."""
+    """The brackets of each term, if each has one, and none of them is the opposite of another one; those of data under
+    a sum too, which nothing may meet."""
     found: Brackets = []
     for term in total.terms:
         _, flat, summed = flattened((term,))
-        own: set[Expr] = {f for f in flat if isinstance(f, Iverson | Delta) and not set(f.free) & set(summed)}
+        brackets = [f for f in flat if isinstance(f, Iverson | Delta)]
+        own: set[Expr] = {f for f in brackets if tensors(f) or not set(f.free) & set(summed)}
         if not own:
             return []
         found.append(own)
