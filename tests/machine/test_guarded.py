@@ -156,6 +156,11 @@ def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
          [-1, 1, 0]),
         ("Z[i] = log(V[i])\nL = sum[N](1[m[N] > 0] Z[T[N]])",
          {"V": [0.0, 2, 4], "T": np.array([1, 0, 2]), "m": [1.0, 0, 1]}, "V", [0, 0.5, 0.25]),
+        ("u[j] = 1 / r[j]\ny[n] = sum[J](1[C[n,J] > 0] u[J])\nL = sum[N](y[N]^2)", {"r": [0.0, 1, 2], "C": C}, "r",
+         [0, -3, -1]),
+        ("u[j] = log(r[j])\nh[j,k] = u[j] v[k]\ng[j,k] = h[j,k] - mean[K](h[j,K])\n"
+         "y[n] = sum[J,K](1[C[n,J] > 0] g[J,K] K)\nL = sum[N](y[N])",
+         {"r": [0.0, 1, np.e], "C": C, "v": [1.0, 2]}, "v", [-1, 1]),
     ],
 )  # fmt: skip
 def test_what_is_not_read_or_hidden_has_no_derivative(text, data, by, expected):
