@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations, permutations
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from einstan.language.term import (
     substitute,
 )
 
+MOST_ALIKE = 6  # indices that are tried in the places of each other
 End = Fraction | float  # infinite where there is no bound
 
 
@@ -211,8 +212,11 @@ def _is_square(indices: Sequence[Index], body: Node) -> bool:
     """Whether a sum is one of squares, ``x[I] R[K,I] R[K,J] x[J]``: some of its indices change places with others, and
     each factor that has one of the first with one that has one of the others in its place."""
     factors = list(body.factors) if isinstance(body, Mul) else [body]
-    for first in (chosen for n in range(1, len(indices) // 2 + 1) for chosen in combinations(indices, n)):
-        for others in permutations([index for index in indices if index not in first], len(first)):
+    alike = [index for index, count in _counted_like(indices, factors) if count > 1]
+    if len(alike) > MOST_ALIKE:
+        return False
+    for first in (chosen for n in range(1, len(alike) // 2 + 1) for chosen in combinations(alike, n)):
+        for others in permutations([index for index in alike if index not in first], len(first)):
             if [i.dim for i in first] != [i.dim for i in others]:
                 continue
             mine = [f for f in factors if not set(first).isdisjoint(f.free)]
@@ -222,6 +226,17 @@ def _is_square(indices: Sequence[Index], body: Node) -> bool:
             if apart and all(n >= 0 and n % 2 == 0 for n in rest.values()):
                 return True
     return False
+
+
+def _counted_like(indices: Sequence[Index], factors: Sequence[Node]) -> list[tuple[Index, int]]:
+    """Each summed index, and how many of them stand in factors that are like its own but for their letters."""
+    own, other = Index("i 0"), Index("i 1")
+    looks: dict[Index, Hashable] = {}
+    for index in indices:
+        names = {each: own if each is index else other for each in indices}
+        looks[index] = index.dim, frozenset(Counter(substitute(f, names) for f in factors if index in f.free).items())
+    counts = Counter(looks.values())
+    return [(index, counts[look]) for index, look in looks.items()]
 
 
 def _power(own: Bounds, exponent: Fraction | int) -> Bounds:

@@ -160,7 +160,7 @@ class Carried:
         self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
         self.poles: set[Name] = set()
         self.between: dict[Name, Bounds] = {}
-        for equation in forward:
+        for equation in forward if infinite_tensors(forward, POLES) else ():
             if self.has_poles(equation.rhs):
                 self.poles.add(equation.name)
             self.between[equation.name] = bounds(equation.rhs, self.bounds_of)
