@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from einstan.language.entries import of_matrices
+from einstan.language.entries import of_matrices, of_rows
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
 from einstan.language.glued import one_name
@@ -50,6 +50,7 @@ _SUBSCRIPTED_SIGN = re.compile(rf"_(\{{[^{{}}]*\}}|\w)\s*({_TENSOR})")
 _RUN_TOGETHER = re.compile(r"[^\W\d_](?:d[^\W\d_])+")  # the xdy of dxdy
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
+_LABELLED_DERIVATIVE = re.compile(r"([d∂])([^\W\d_]+)_([A-Z])(?=\s*/)")
 _LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
 _ONE_LABEL = re.compile(r"[^\W\d_]+_[A-Za-z]")
 _ENTRY = re.compile(r"\\?\w+_(\d+)")
@@ -116,7 +117,7 @@ def transposed(text: str, exponent: Surface, span: Span) -> None:
             before, behind = before[:-1], behind.removeprefix("}")
         raise NotationError(
             "the power T is a transpose, or the power of a number T", text=text, span=span,
-            repair=(of_matrices(text) or TRANSPOSED[0], f"{before}(T){behind}"),
+            repair=(of_rows(text) or of_matrices(text) or TRANSPOSED[0], f"{before}(T){behind}"),
         )  # fmt: skip
 
 
@@ -299,6 +300,7 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         letter = (label[1] or label[2]) if label else ""
         if letter and names[letter] == 1:
             raise _two_names(text, ref, f"a sum over {letter}", letter, f"sum[{letter}]({ref.name}[{letter}])")
+    _refuse_labelled_derivative(text, tree, names)
     read = [node for node in walk(tree.right) if isinstance(node, Ref) and len(node.slots) == 1]
     _refuse_mixed(text, tree, read)
     indexed = {ref.name for ref in read if not isinstance(only_part(ref.slots[0]), Number)}
@@ -365,6 +367,23 @@ def _refuse_labelled_left(text: str, tree: Relation, names: Counter[str]) -> Non
     slots = (slot for node in walk(tree.right) if isinstance(node, Ref) for slot in node.slots)
     if not any(isinstance(part, Ref) and part.name == letter for slot in slots for part in walk(slot)):
         raise _two_names(text, left, f"an entry of {left.name}", letter, f"{left.name}[{letter}]")
+
+
+def _refuse_labelled_derivative(text: str, tree: Relation, names: Counter[str]) -> None:
+    """``-dΦ_B/dt``, the flux of a field B, which would be the sum of a derivative over B."""
+    for ref in walk(tree.right):
+        if not isinstance(ref, Ref) or not isinstance(ref.name, Partial):
+            continue
+        start, end = ref.span
+        found = _LABELLED_DERIVATIVE.match(text, start, end)
+        if found is None or names[found[3]] > 1:
+            continue
+        one = f"{found[1]}{one_name(found[2] + found[3])}{text[found.end() : end]}"
+        summed = f"sum[{found[3]}]({found[1]}{found[2]}[{found[3]}]{text[found.end() : end]})"
+        raise NotationError(
+            f"{found[2]}_{found[3]} is a name with a label, or a sum over {found[3]}", text=text, span=ref.span,
+            repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (one, summed)),
+        )  # fmt: skip
 
 
 def _refuse_mixed(text: str, tree: Relation, read: Sequence[Ref]) -> None:

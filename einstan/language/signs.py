@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 
 from einstan.language.dots import without_dots
-from einstan.language.entries import of_matrices, of_vector
+from einstan.language.entries import of_matrices, of_rows, of_vector
 from einstan.language.errors import NotationError
 from einstan.language.gradients import with_gradients, with_primes
 from einstan.language.slices import without_slices
@@ -208,7 +208,7 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _DEGREES.sub(lambda found: f"{found[1]} pi/180" if found[1][0].isdigit() else f"{found[1]}0", text)
     elif known in "⟨⟩" and not re.search(r"(?<!\w)K(?!\w)", text):
         line = inner_products(text)
-    elif known == "'" and (line := with_primes(text)):
+    elif known == "'" and (line := with_primes(text) or of_rows(text)):
         pass
     elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
         line = of_matrices(text)

@@ -36,7 +36,7 @@ from einstan.language.commands import (
     WIDE,
     WORDS,
 )
-from einstan.language.entries import of_matrices
+from einstan.language.entries import of_matrices, of_rows
 from einstan.language.errors import NotationError
 from einstan.language.signs import SET_BY_TEX, instead, over, set_by_tex
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
@@ -333,7 +333,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         raise NotationError(
             "a prime is a transpose, or part of a name" if named else "a transpose is another order of the indices",
             text=text, span=(start, end),
-            repair=(*named, of_matrices(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
+            repair=(*named, of_rows(text) or of_matrices(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
         )  # fmt: skip
     if accent in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"
