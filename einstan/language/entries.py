@@ -25,16 +25,17 @@ MOST_FACTORS = 6
 
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
 _TURNED = r"(\s*(?:\^\s*\{?\s*(?:(?:T|\\top|\\intercal)(?![A-Za-z])|⊤)\s*\}?|ᵀ|['′’]))?"
-_NAME = r"\\(?:hat|tilde|bar)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
+_NAME = r"\\(?:hat|tilde|bar|dot|ddot|vec)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
 _LETTER = re.compile(rf"\s*(?:\*|·|⋅|\\cdot(?![A-Za-z])|\\,)?\s*({_NAME}){_TURNED}")
+_DEFINED = re.compile(rf"\s*({_NAME})(?:(_[^\W\d_]{{2,}}|_\d)|_\w(?=\^|²))?(\^\{{?2\}}?|²)?")  # P_new, σ_p^2
 _WORD = re.compile(rf"\s*@?\s*([^\W\d_]\w*){_TURNED}")  # of code
 _SCALE = re.compile(r"\s*((?:\d+(?:\.\d+)?(?:/\d+)?|[½¼¾⅓]|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\})(?![\w.]))?\s*")
 _SIGNS = re.compile(r"\s*([+-])\s*")
 _APPLIED = re.compile(r"(\\?[^\W\d_]+)\s*((?:\\left)?\()([^()]*?)((?:\\right)?\))")
-_SET = re.compile(r"\\(?:hat|tilde|bar)\s*\{\s*|[\\{}\s]")
+_SET = re.compile(r"\\(?:hat|tilde|bar|dot|ddot|vec)\s*\{\s*|[\\{}\s]")
 _SUMMED = "KLMPQR"
 _SLOTS = re.compile(r"\s*(?:_\{([^{}]*)\}|_(\w+)|\[([^\[\]]*)\])")
-_FONT = r"\\(?:mathbf|boldsymbol|bm|hat|tilde|bar)\s*\{\s*(?:\\?[A-Za-z]+)\s*\}"
+_FONT = r"\\(?:mathbf|boldsymbol|bm|hat|tilde|bar|dot|ddot|vec)\s*\{\s*(?:\\?[A-Za-z]+)\s*\}"
 _PLAIN = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
 _ROW = re.compile(
     rf"(?<![\w\\])({_FONT}|\\?[^\W\d_]+)(?:\[([^\[\]]*)\]|_\{{(\w+(?:,\w+)*)\}}|_(\w))"
@@ -85,8 +86,8 @@ def of_matrices(text: str) -> str:
     terms = (
         _terms(applied[3] if applied else right, bold, "@" in text) if len(text) <= MOST and "=" not in right else []
     )
-    defined, ends = _LETTER.fullmatch(_BOLD.sub(r"\1", left.strip())), _common_ends(terms)
-    if ends is None or defined is None or defined[2] or (bold and _rank(defined[1], bold, False) != sum(ends)):
+    defined, ends = _DEFINED.fullmatch(_BOLD.sub(r"\1", left.strip())), _common_ends(terms)
+    if ends is None or defined is None or (bold and _rank(defined[1], bold, False) != sum(ends)):
         return ""
     taken = _letters(text)
     free = [letter for letter in "ijmnpq" if letter not in taken][:2]
@@ -96,7 +97,8 @@ def of_matrices(text: str) -> str:
     spelled = "{}_{{{}}}" if "\\" in text else "{}[{}]"
     body = _written(terms, slots, taken, spelled, bold)
     body = f"{applied[1]}{applied[2]}{body}{applied[4]}" if applied else body
-    return f"{_entry(defined[1], slots, spelled)} = {body}"
+    name = f"{defined[1]}{defined[2] or ''}{'2' if defined[3] else ''}"
+    return f"{_entry(name, slots, spelled)} = {body}"
 
 
 def _with_inverse(text: str, inverse: re.Match[str]) -> str:

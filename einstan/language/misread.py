@@ -64,7 +64,7 @@ MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
     "old", "new", "prev", "next", "pred", "true", "obs", "ref", "init", "target", "test", "train", "out", "opt", "star",
     "eff", "tot", "total", "curr", "last",
 )  # fmt: skip
-COUNTING = "ijklmnpqrst"  # letters of indices that are numbers, too: a_n = n^2
+COUNTING = "ijklmnst"  # letters of indices that are numbers, too: a_n = n^2
 _REFLECTED = re.compile(r"[\[,]\s*([A-Z])\s*(?:-\s*1\s*)?-\s*([a-z])\s*(?:-\s*1\s*)?[\],]")
 _IN_SLOTS = re.compile(r"_([a-z])(?!\w)|(?<=[\[{,])\s*([a-z])(?=\s*[,\]}])")
 _VECTOR = re.compile(rf"(?<![\w\\])(?!(?:{'|'.join(CALLABLE)})(?!\w))[^\W\d_ΣΠ²³½][^\W²³]*(?![\w(\[])")
@@ -325,13 +325,16 @@ def _refuse_letters_of_sums(text: str) -> None:
 
 
 def _refuse_ends(text: str, tree: Relation, names: Counter[str]) -> None:
-    """``v_f - v_i``, a final and an initial value: letters that stand once, below one name."""
+    """``v_f - v_i``, a final and an initial value: letters that stand below one name alone."""
     found: dict[str, dict[str, Ref]] = {}
+    counts = Counter[str]()
     for ref in walk(tree):
         if isinstance(ref, Ref) and (label := _ONE_LABEL.fullmatch(text[slice(*ref.span)].strip())):
             found.setdefault(str(ref.name), {})[label[0][-1]] = ref
+            counts[label[0]] += 1
     for name, refs in found.items():
-        if len(refs) < 2 or len(refs) < names[name] or any(names[letter] > 1 for letter in refs):
+        own = [counts[f"{name}_{letter}"] for letter in refs]
+        if len(refs) < 2 or sum(own) < names[name] or any(names[x] > n for x, n in zip(refs, own, strict=True)):
             continue
         joined, slotted = text, text
         for letter in refs:

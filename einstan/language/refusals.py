@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
-from einstan.language.glued import one_name
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered, names_in
+from einstan.language.labels import as_labels, beside_others, with_others
 from einstan.language.lacking import dependent, without_slot
 from einstan.language.readings import SIGNS, caret, has, readings
 from einstan.language.surface import (
@@ -32,7 +32,7 @@ from einstan.language.surface import (
     walk,
 )
 from einstan.language.tokens import respelled
-from einstan.language.typeset import labels_in_names, plain_name
+from einstan.language.typeset import labels_in_names
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
@@ -59,6 +59,8 @@ def ambiguous(
     if "as a number" in case.why:  # which it may be
         texts.append(_with_another_index(text, case.name))
     one = [*together(text, case, roots), *counted(text, case)]
+    if beside_others(text, case.name):  # s_T^2 beside s_j
+        texts.append(as_labels(text))
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why,
@@ -206,9 +208,8 @@ def not_bound(
             f"{name} is a tensor, and an index or a label too", text=text, span=span,
             repair=own.sub(lambda found: f"{found[1]}{name}", text),
         )  # fmt: skip
-    label = re.compile(rf"(?<!\w)(\\?[^\W\d_]+)_{name}(?!\w)")
-    if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
-        one = label.sub(lambda found: one_name(plain_name(found[1]) + name), text)
+    label = re.compile(rf"(?<!\w)(?!\\?(?:sum|prod)_)(\\?[^\W\d_]+)_{name}(?!\w)")
+    if label.search(text) and not label.search(one := as_labels(text)) and not bound:  # E_a, a number
         readings = [one, label.sub(rf"\g<1>_{capitals[-1]}", text)]
         return ScopeError(
             f"the index {name} is free on the right but is not on the left", text=text, span=span, inferred=inferred,
@@ -222,8 +223,8 @@ def not_bound(
     if not bound and any(name in found[1] for found in signs):  # \\sum_i x_i^2 + y_i
         wider = [f"{text[: found.end()]}({text[found.end() :].strip()})" for found in signs]
         repairs = [*readable(wider, read)] or repairs
-    if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
-        repairs = [labelled]  # E_{\\text{kin}}
+    if (spelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
+        repairs = [spelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
     if not meant and read is not None:  # y = x[i,j], of which no letter is on the left
         free = [other for other in indices if other == lowered(other) and other not in left]
@@ -232,6 +233,8 @@ def not_bound(
             every = respelled(every, other, fresh_name(capitalised(other), indices - {other}))
         repairs = [*readable([every], read)] or repairs
     labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
+    if not left and not bound and label.search(text) and with_others(text):  # (r_p - r_f) / σ_p
+        labels = (*labels, as_labels(text, several=True))
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
         inferred=f"{inferred}; a capital is summed", repair=(*(meant if len(repairs) > 1 else repairs), *labels),

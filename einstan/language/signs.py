@@ -119,6 +119,9 @@ _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
 _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
+_VECTOR = r"(\\(?:hat|tilde|bar|dot|ddot|vec)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*)"
+_NUMBERED = re.compile(rf"{_VECTOR}(\[\w(?:,\w)*\]|_\{{\w(?:,\w)*\}}|_\w(?!\w))?")
+_PLAIN_NAMES = re.compile(rf"\s*{_NUMBERED.pattern}(?:\s*[+−-]\s*{_NUMBERED.pattern})*\s*")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
 DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
@@ -386,10 +389,16 @@ def _normed(found: re.Match[str], left: str) -> str:
     has the i too, as ``norm[D](x_{i,D} - y_{j,D})``."""
     inside = found[1].strip()
     small = [letter for slots in _SMALL_SLOTS.findall(inside) for letter in re.findall(r"[a-z]", "".join(slots))]
-    if small and (len(set(small)) > 1 or any(re.search(rf"[\[_,{{\s]{letter}(?!\w)", left) for letter in small)):
-        letter = next(each for each in "DKLM" if not re.search(rf"(?<!\w){each}(?!\w)", found.string))
-        numbered = _SMALL_SLOTS.sub(lambda slots: _with_slot(slots, letter), inside)
-        return f"sum[{letter}](abs({numbered}))" if _order(found) == "1" else f"norm[{letter}]({numbered})"
+    around = f"{found.string[: found.start()]} {found.string[found.end() :]}"
+    large = [letter for letter in re.findall(r"[\[_,{]([A-Z])(?=[\],}]|(?!\w))", inside) if f"|{letter}|" in around]
+    before = found.string[: found.start()]
+    numbered = any(re.search(rf"[\[_,{{\s]{letter}(?!\w)", left) or _sums(before, letter) for letter in small)
+    if large or (small and (len(set(small)) > 1 or numbered)):
+        letter = next(each for each in "DKLM" if not re.search(rf"(?<![^\W_]){each}(?!\w)", found.string))
+        entries = _numbered_entries(inside, found.string, letter)
+        if not entries:
+            return found[0]
+        return f"sum[{letter}](abs({entries}))" if _order(found) == "1" else f"norm[{letter}]({entries})"
     inside = _SMALL.sub(lambda slots: slots[0].upper(), inside)
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
@@ -403,6 +412,35 @@ def _normed(found: re.Match[str], left: str) -> str:
     elif not letters:
         what = _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
     return f"sum[{over}](abs({what}))" if _order(found) == "1" else f"norm[{over}]({what})"
+
+
+def _sums(text: str, letter: str) -> bool:
+    """Whether a sign of a sum over a letter stands in a text."""
+    return re.search(rf"(?:\\sum|∑)\s*_\s*(?:{letter}(?!\w)|\{{[^{{}}]*(?<!\w){letter}(?!\w))", text) is not None
+
+
+def _numbered_entries(inside: str, text: str, letter: str) -> str:
+    """``p_i - R q_i - t``, of vectors that have numbers, as ``p_{i,D} - R_{D,K} q_{i,K} - t_{D}``; nothing where this
+    is no sum of products."""
+    if _PLAIN_NAMES.fullmatch(inside):
+        return _NUMBERED.sub(lambda found: found[1] + _with_slot_behind(found[2] or "", letter), inside)
+    slots = {(found[1], found[2]) for found in _NUMBERED.finditer(inside) if found[2]}
+    if len(dict(slots)) < len(slots):
+        return ""
+    entries = of_vector(_NUMBERED.sub(r"\1", inside), text, letter)
+    for name, own in slots:
+        number = own.strip("_[]{}")
+        entries = re.sub(rf"(?<![\w\\]){re.escape(name)}(\[|_\{{)", rf"{_escaped(name)}\g<1>{number},", entries)
+    return entries
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", r"\\")
+
+
+def _with_slot_behind(slots: str, letter: str) -> str:
+    inside = ",".join(filter(None, (slots.strip("_{}[]"), letter)))
+    return f"[{inside}]" if slots[:1] == "[" else f"_{{{inside}}}"
 
 
 def _order(found: re.Match[str]) -> str:

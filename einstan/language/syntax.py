@@ -540,7 +540,7 @@ class Parser(Atoms):
         )  # fmt: skip
 
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
-        if "T" not in self.around and not self.is_index("T"):
+        if ("T" not in self.around or _DEFINES_T.match(self.text)) and not self.is_index("T"):
             transposed(self.text, exponent, span)
         if "d" not in self.around:
             second_derivative(self.text, base, exponent, span)
@@ -602,6 +602,7 @@ class Parser(Atoms):
 
 
 _ORDERED = ("<", ">", "<=", ">=")
+_DEFINES_T = re.compile(r"\s*T\s*=")  # which it then does not read
 _VECTOR = re.compile(r"[^\W\d_]\d*")  # a name of one letter
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")
