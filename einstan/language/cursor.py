@@ -22,6 +22,7 @@ from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
 from einstan.language.sets import of_set
 from einstan.language.signs import grouped_digits, inner_products, instead, listed, of_einsum
+from einstan.language.species import SIGNS as SPECIES
 from einstan.language.species import concentrations
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
@@ -47,8 +48,8 @@ LOOKS: tuple[tuple[tuple[str, ...], Callable[[str], NotationError | None]], ...]
     (INTEGRALS, integral),
     (("lim",), limit),
     (("arg",), extreme),
-    (("∈", "\\in", " in ", "= {", "={", "= \\{", "=\\{"), of_set),
-    ((" [", "([", "/[", "][", "]^"), concentrations),
+    (("∈", "\\in", " in ", "= {", "={", "= \\{", "=\\{", "∩", "∪", "\\cap", "\\cup"), of_set),
+    (SPECIES, concentrations),
     (("_1/2", "_{1/2", "_{\\", "_½"), half),
 )
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}

@@ -92,7 +92,7 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    if (other := (concentrations(text) if "[" in text else None) or _unit(text, begin, counts)) is not None:
+    if (other := concentrations(text) or _unit(text, begin, counts)) is not None:
         return other
     patterns = (*((_SET,) if "\\text" in text else ()), _MARKED, _TOLD, _CITING)
     last = max(text.rfind("("), text.rfind("["))  # in which a number stands, and no slots, unless another side follows

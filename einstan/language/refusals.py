@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
+from einstan.language.glued import one_name
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered, names_in
 from einstan.language.labels import as_labels, beside_others, with_others
@@ -449,7 +450,16 @@ def left_not_plain(text: str, slot: Expression) -> ScopeError:
 def capital_on_left(text: str, name: str, span: Span, indices: set[str]) -> ScopeError:
     small = fresh_name(lowered(name), indices)
     problem = f"the capital {name} is summed and cannot stand on the left"
-    return ScopeError(problem, text=text, span=span, repair=respelled(text, name, small))
+    left, equals, right = text.partition("=")
+    below = re.compile(rf"([^\W\d_]+)_\{{?{name}\}}?(?!\w)")
+    repairs = [respelled(text, name, small)]
+    if below.search(left):
+        if not re.search(rf"[\[_{{,]\s*{name}(?!\w)", right):  # v_L = L di/dt
+            repairs = []
+        spelled = text if repairs else below.sub(lambda found: one_name(found[1] + name), left) + equals + right
+        if not below.search(one := as_labels(spelled, several=True)):  # F_D = 1/2 ρ v^2 C_D A
+            repairs.append(one)
+    return ScopeError(problem, text=text, span=span, repair=repairs)
 
 
 def _as_step(text: str, letter: str, form: str) -> str:

@@ -3,6 +3,7 @@ r"""Sets: a tensor that is 1 inside and 0 outside, to paste.
 L = sum_{i in S} x[i]                  L = sum[i](S[i] x[i])
 L_i = \sum_{j \in N(i)} x_j            L_i = \sum_{j} N_{i,j} x_j
 S = {i : x[i] > 0}                     S[i] = 1[x[i] > 0]
+J = |A ∩ B| / |A ∪ B|                  J = sum[K](A[K] B[K]) / sum[K](maximum(A[K], B[K]))
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ _BUILT = re.compile(
     r"\s*(\w+)\s*=\s*\\?\{\s*(\\?\w)(?:\s*(?:∈|\\in(?![A-Za-z])|in\s)[^:|{}]*)?\s*(?::|\||\\mid|\\colon)\s*"
     r"([^{}]*?(?:\{[^{}]*\}[^{}]*)*?)\s*\\?\}\s*"
 )
+_COUNTED = re.compile(r"\|\s*(\w+)\s*(∩|∪|\\cap(?![A-Za-z])|\\cup(?![A-Za-z]))\s*(\w+)\s*\|")
+_SIZE = re.compile(r"\|\s*([A-Z])\s*\|")
 
 
 def of_set(text: str) -> NotationError | None:
     """The refusal of a sum over a set, and of a set by its condition."""
     if len(text) > MOST:
         return None
+    if (counted := _COUNTED.search(text)) is not None:
+        line = _COUNTED.sub(_count, text)
+        line = _SIZE.sub(r"sum[K](\1[K])", line) if not re.search(r"(?<!\w)K(?!\w)", text) else ""
+        problem = "a set is a tensor that is 1 inside and 0 outside, and how many are in it is a sum"
+        return NotationError(problem, text=text, span=counted.span(), repair=line or INSIDE.format(counted[1]))
     built = _BUILT.fullmatch(text)
     if built is not None:
         name, letter, condition = built[1], built[2].lstrip("\\"), built[3]
@@ -46,6 +54,11 @@ def of_set(text: str) -> NotationError | None:
     name = found[3]
     return NotationError("a sum over a part of an axis has a factor", text=text, span=found.span(),
                          repair=(line, INSIDE.format(name)))  # fmt: skip
+
+
+def _count(found: re.Match[str]) -> str:
+    one, sign, other = found.groups()
+    return f"sum[K]({one}[K] {other}[K])" if sign in ("∩", "\\cap") else f"sum[K](maximum({one}[K], {other}[K]))"
 
 
 def _masked(text: str, found: re.Match[str]) -> str:

@@ -177,6 +177,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _joined(text, known, start, end)
         while known in "⊙∘⊗" and (again := line.find(text[start:end])) >= 0:  # the others of the text, too
             line = _joined(line, known, again, again + end - start)
+        if known in "⊙∘" and not line and not re.search(r"[\[_\\(A-ZΑ-Ω]|(?<!\w)i(?!\w)", text):  # z = μ + σ ⊙ ε
+            line = re.sub(rf"\s*[{known}]\s*", " ", _NAME.sub(r"\g<0>[i]", text))
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
     elif known in BEHIND:
