@@ -20,11 +20,12 @@ from einstan.language.bare import with_brackets
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import comparison, conjoined, rooted, run_together
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.greek import sum_sign
 from einstan.language.index import is_capital
-from einstan.language.misread import sum_sign
+from einstan.language.norms import norms
 from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
-from einstan.language.signs import OPERATIONS, grouped_digits, instead, norms
+from einstan.language.signs import OPERATIONS, grouped_digits, instead
 from einstan.language.surface import (
     APPLIED,
     BINDERS,

@@ -2,8 +2,9 @@
 
 The grammar is one recursive descent in storeys, each a class on top of the one below: `Cursor`; `References`, a tensor
 with its label and slots; `Differentials`, what looks like a derivative and is none; `Derivatives`; `Reductions`;
-`Atoms`, all else that can be a factor; `Parser`, products, sums and relations (in `einstan.language.syntax`).  Each
-rule is a task, so that brackets may nest as deep as memory allows.
+`Atoms`, all else that can be a factor; `Factors`, each with its power (in `einstan.language.powers`); `Parser`,
+products, sums and relations (in `einstan.language.syntax`).  Each rule is a task, so that brackets may nest as deep as
+memory allows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
+from einstan.language.cases import listed
+from einstan.language.einsums import of_einsum
 from einstan.language.entries import of_bracket
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.extremes import extreme
@@ -20,8 +23,9 @@ from einstan.language.integrals import SIGNS as INTEGRALS
 from einstan.language.integrals import integral, limit
 from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
+from einstan.language.norms import inner_products
 from einstan.language.sets import of_set
-from einstan.language.signs import grouped_digits, inner_products, instead, listed, of_einsum
+from einstan.language.signs import grouped_digits, instead
 from einstan.language.species import SIGNS as SPECIES
 from einstan.language.species import concentrations
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of

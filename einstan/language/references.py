@@ -20,9 +20,10 @@ from typing import NoReturn
 from einstan.language.cursor import CLOSING, Cursor
 from einstan.language.foreign import slots_again
 from einstan.language.glued import alphabets, one_name
+from einstan.language.greek import sum_sign
 from einstan.language.index import is_capital
 from einstan.language.limits import without_limits
-from einstan.language.misread import bold, sum_sign
+from einstan.language.misread import bold
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.tokens import Token, respelled

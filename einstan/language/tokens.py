@@ -13,6 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from einstan.language.cases import over, set_by_tex
 from einstan.language.commands import (
     ABOVE,
     ACCENTS,
@@ -38,7 +39,7 @@ from einstan.language.commands import (
 )
 from einstan.language.entries import of_matrices, of_rows
 from einstan.language.errors import NotationError
-from einstan.language.signs import SET_BY_TEX, instead, over, set_by_tex
+from einstan.language.signs import SET_BY_TEX, instead
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
 
 
