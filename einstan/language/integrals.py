@@ -29,7 +29,9 @@ _BY = re.compile(rf"(?:\\[,;:! ]|\s)*(?:\\(?:mathrm|text)\s*\{{\s*d\s*\}}|(?<![A
 _BETWEEN = re.compile(r"(?:\\[,;:!]|\\ )\s*")
 _GROUPED = re.compile(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]")
 _CALLED = re.compile(r"(?<![\w\\])((?:\\[A-Za-z]+|[^\W\d_])\d*)\(\s*([^\W\d_](?:\s*,\s*[^\W\d_])*)\s*\)")
+_FIELD = re.compile(r"(?<![\w\\])\\?[^\W\d_][^\W_]*(?![\w\[({_])")
 _APPLIED = re.compile(r"(?<!\w)(?:[Ii]ntegral|[Ii]ntegrate|quad)\(\s*((?:[^(),]|\([^()]*\))+?)\s*,([^()]*)\)")
+_VALUE = re.compile(r"\s*(\\?[^\W\d_]\w*)\(\s*([^\W\d_])\s*\)\s*=")
 _LIMIT = re.compile(
     rf"\\?(?<![^\W_])lim(?![A-Za-z])\s*_?\s*[\{{(]?\s*({_NAME})\s*(?:\\to|\\rightarrow|→|->)\s*"
     rf"([-+−]?\s*(?:\\infty|∞|inf\w*|[\w.]+))\s*(?:[+-]|\^[+-]|\^\{{[+-]\}}|⁺|⁻)?\s*[\}})]?\s*"
@@ -42,10 +44,21 @@ def integral(text: str) -> NotationError | None:
     found = _SIGN.search(text) or _SEVERAL.search(text) or _APPLIED.search(text)
     if found is None or len(text) > MOST:
         return None
-    line = over_grid(text)
+    line = _up_to(text) or over_grid(text)
     if not line:
         return None
     return NotationError("an integral is a sum over a grid here", text=text, span=found.span(), repair=(line, GRID))
+
+
+def _up_to(text: str) -> str:
+    """``F(x) = ∫_a^x f(t) dt`` as ``F[i] = sum[J](1[J <= i] Δt f[J])``, an integral at each point of the grid."""
+    left = _VALUE.match(text)
+    found = _SIGN.search(text)
+    upper = re.search(r"\^\s*\{?\s*(\w)\s*\}?\s*$", found[0]) if found is not None else None
+    if left is None or found is None or upper is None or upper[1] != left[2]:
+        return ""
+    line = over_grid(f"{left[1]}[i] ={text[left.end() :]}")
+    return re.sub(r"sum\[([IJLMN])\]\((?=Δ)", r"sum[\1](1[\1 <= i] ", line) if line.count("sum[") == 1 else ""
 
 
 def over_grid(text: str) -> str:
@@ -84,9 +97,7 @@ def _summed(text: str, sign: re.Match[str]) -> str:
             return ""
         above = "" if body.rstrip().endswith("{") else " "
         body, behind = f"{body.rstrip()}{'' if above else '1'}{closing[0].lstrip()}", behind[closing.end() :]
-    plain = _BETWEEN.sub(" ", body).strip()
-    alone = re.fullmatch(r"\\?[^\W\d_]+", plain) is not None and plain != by[1]
-    body = f"{plain}[{letter}]" if alone else _at_points(plain, by[1], letter)
+    body = _at_points(_BETWEEN.sub(" ", body).strip(), by[1], letter)
     if not body:
         return ""
     name = GREEK.get(by[1][1:], "") if len(by[1]) > 1 else by[1]
@@ -117,6 +128,9 @@ def _at_points(body: str, by: str, letter: str) -> str:
         place = slots.end()
     pieces.append(_read(body[place:], point, by, letter))
     made = "".join(pieces)
+    if not re.search(rf"(?<!\w){letter}(?!\w)", made):  # ∫ ρ φ dV, of fields that are written without what they are of
+        plain = (*known, "pi", "π")
+        made = _FIELD.sub(lambda name: name[0] if name[0].lstrip("\\") in plain else f"{name[0]}[{letter}]", made)
     calls = re.findall(r"(?<![\w\\])\\?([^\W\d_]+)\(", made)
     return "" if any(name not in known for name in calls) else made
 

@@ -121,6 +121,7 @@ _CEILING = re.compile(r"⌈([^⌈⌉]*)⌉")
 _SIMPLE = re.compile(r"(?<== )\(-floor\(-\((\w+(?:\[[^\[\]]*\])?)\)\)\)(?=\s*$)")  # ⌈x⌉ alone
 _RATIO = re.compile(r"(?<=[\w)\]])\s+:(?=\s)")
 _SIGNED = re.compile(r"\s*([^\W\d_]\w*)\s*=")
+_AT_INFINITY = re.compile(r"(?<=[^\W_])_(?:\{\s*)?(?:∞|\\infty(?![A-Za-z]))(?:\s*\})?")
 _ANGLE = re.compile(r"([\d.]+)\s*\^\s*\{?\s*\\circ\s*\}?")  # 45^\circ
 _OUTER = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*(?:⊗|\\otimes)\s*(\w+)\s*")
 _NORMAL = re.compile(
@@ -132,7 +133,7 @@ _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     """What to write for a ``sign`` of another language at a place in the text: the text, if that can be made."""
-    known = ALIKE.get(sign, sign)
+    known = "~" if sign == "∼" and _NORMAL.fullmatch(text.replace("∼", "~")) else ALIKE.get(sign, sign)
     words = OPERATIONS.get(known) or INSTEAD.get(known) or BETWEEN.get(known, "").format(a="a", b="b")
     line = ""
     if len(text) > MOST:  # a place is told, the text is not written out
@@ -172,6 +173,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = "\n".join(part.strip() for part in text.split(";"))
     elif known == "∇":
         line = with_gradients(text)
+    elif known == "∞" and _AT_INFINITY.search(text):  # T_∞
+        line = _AT_INFINITY.sub("_inf", text)
     elif known == "∞":
         line = re.sub(r"\s*\^\s*\{?\s*(?:\+?∞|\\infty(?![A-Za-z]))\s*\}?", "", text)
         line = "" if line == text or "∞" in line or "\\infty" in line else line
@@ -193,7 +196,7 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         pass
     elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
         line = of_matrices(text)
-    elif known == "~" and (normal := _NORMAL.fullmatch(text)):  # y ~ N(m, s^2)
+    elif known == "~" and (normal := _NORMAL.fullmatch(text.replace("∼", "~"))):  # y ~ N(m, s^2)
         noise = next(each for each in ("ε", "z", "u0") if each not in text) + (normal[2] or "")
         line = f"{normal[1]}{normal[2] or ''} = {normal[3].strip()} + {normal[4].strip()} * {noise}"
     elif known == "~" and "=" in text[:start]:  # a tie, of TeX

@@ -115,8 +115,9 @@ def unknown_extent(extents: Extents, equation: Equation, index: Index) -> Extent
     derived = isinstance(equation.name, Partial)  # whose axes are those of what is derived, and not of what it reads
     if on_left and not derived and (in_slot or _compared(equation, index)):
         stating = _stating(extents, equation)
+        told = str(stating) != str(equation)
         shown, index, stating = _as_written(extents, equation, index, stating)
-        repairs = [str(stating), repair] if stating != equation else repairs
+        repairs = [str(stating), repair] if told else repairs
     return ExtentError(
         f"the extent of {index.name} is not known",
         **_place(shown, index),
