@@ -58,6 +58,8 @@ def divided_by_index(text: str, name: str, span: Span, part: Span | None = None)
     start, end = span
     count = f"|{name}|"
     repairs = [f"{text[:start]}{count}{text[end:]}"]
+    if not is_capital(name):  # E_n = -E_1 / n^2, counted from 1
+        repairs.append(f"{text[:start]}({name}+1){text[end:]}")
     inside = _unbracketed(text, part) if part is not None else span
     if len(re.findall(rf"(?<!\w){name}(?!\w)", text[slice(*inside)])) > 1 and part is not None and is_capital(name):
         before, begin, stop, behind = text[: part[0]], *inside, text[part[1] :]
