@@ -34,6 +34,7 @@ from einstan.language.surface import (
 )
 from einstan.language.tokens import respelled
 from einstan.language.typeset import labels_in_names
+from einstan.language.unknown import INSTEAD
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
@@ -209,6 +210,12 @@ def not_bound(
             f"{name} is a tensor, and an index or a label too", text=text, span=span,
             repair=own.sub(lambda found: f"{found[1]}{name}", text),
         )  # fmt: skip
+    if (over := re.search(rf"(?<!\w)({'|'.join(OVER_AN_AXIS)})_{name}\s+({_OPERAND})", text)) is not None:  # var_i x_i
+        other, before, behind = OVER_AN_AXIS[over[1]], text[: over.start()], text[over.end() :]
+        return ScopeError(
+            f"{over[1]} would be a tensor here", text=text, span=over.span(1), inferred=inferred,
+            repair=f"{before}{other}_{name}({over[2]}){behind}" if other else INSTEAD[over[1]],
+        )  # fmt: skip
     label = re.compile(rf"(?<!\w)(?!\\?(?:sum|prod)_)(\\?[^\W\d_]+)_{name}(?!\w)")
     if label.search(text) and not label.search(one := as_labels(text)) and not bound:  # E_a, a number
         readings = [one, label.sub(rf"\g<1>_{capitals[-1]}", text)]
@@ -242,6 +249,12 @@ def not_bound(
     )  # fmt: skip
 
 
+OVER_AN_AXIS = {  # what runs over an axis, and how it is written here
+    **{name: name for name in ("var", "std", "norm")},
+    **dict.fromkeys(("avg", "average"), "mean"),
+    **dict.fromkeys(("median", "cumsum", "cumprod", "argsort", "quantile"), ""),
+}
+_OPERAND = r"\\?[^\W\d_][^\W_]*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?"
 _FRACTION = r"[d∂][^\W\d]\w*(?:\[[^\]]*\])?\s*/\s*[d∂][^\W\d]\w*"
 _BARE_DERIVATIVE = re.compile(rf"\s*(?:(?:claim|refute)\s+)?(?:{_FRACTION}|[d∂][A-Z]\w*)(?=\s*=)")
 

@@ -101,6 +101,7 @@ OPERATIONS = {  # which are no numbers where they stand without slots
     "dot": "x[K] y[K]",
     "cross": "an entry each: x[1] y[2] - x[2] y[1] is the first",
     "xor": "1[a != b]",
+    "kron": "B[i,j] C[k,l]",
     "integral": INSTEAD["∫"],
     **dict.fromkeys(("NaN", "NAN", "null", "nil", "Inf", "INF", "Infinity"), INSTEAD["∞"]),
     **dict.fromkeys(("true", "TRUE"), "1"),
