@@ -21,7 +21,7 @@ _OF_CASES = re.compile(
     r"\\(?:text|mathrm)\s*\{\s*(?:if|for|when|otherwise|else)\s*\}|(?<!\w)(?:if|for|otherwise|else)(?!\w)"
 )
 _RELATIONS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">"}
-_LIST = re.compile(r"\s*([^\W\d_]\w*)\s*=\s*[\[(]([^\[\](),]+(?:,[^\[\](),]+)+)[\])]\s*")
+_LIST = re.compile(r"\s*([^\W\d_]\w*)\s*=\s*(?:[\[(]|\\?\{)([^\[\](){},]+(?:,[^\[\](){},\\]+)+)(?:[\])]|\\?\})\s*")
 
 
 def chosen(left: str, holds: str, value: str, other: str) -> str:

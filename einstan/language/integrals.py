@@ -36,6 +36,7 @@ _LIMIT = re.compile(
     rf"\\?(?<![^\W_])lim(?![A-Za-z])\s*_?\s*[\{{(]?\s*({_NAME})\s*(?:\\to|\\rightarrow|→|->)\s*"
     rf"([-+−]?\s*(?:\\infty|∞|inf\w*|[\w.]+))\s*(?:[+-]|\^[+-]|\^\{{[+-]\}}|⁺|⁻)?\s*[\}})]?\s*"
 )
+_LIMIT_CALL = re.compile(r"(?<!\w)limit\(\s*((?:[^(),]|\([^()]*\))+?)\s*,\s*(\w)\s*,\s*([\w.∞]+)\s*\)")
 _QUOTIENT = r"\(?\s*({f})\(\s*({x})\s*\+\s*{h}\s*\)\s*[-−]\s*\1\(\s*\2\s*\)\s*\)?"
 
 
@@ -141,6 +142,10 @@ def _read(part: str, point: str, by: str, letter: str) -> str:
 
 def limit(text: str) -> NotationError | None:
     """The refusal of a limit: the derivative that it is, or the formula where its letter is close to the limit."""
+    called = _LIMIT_CALL.search(text)
+    if called is not None:  # limit(f, x, 0)
+        error = limit(f"{text[: called.start()]}lim_{{{called[2]} -> {called[3]}}} {called[1]}{text[called.end() :]}")
+        return error and NotationError(error.problem, text=text, span=called.span(), repair=error.repair)
     found = _LIMIT.search(text)
     if found is None or len(text) > MOST or len(_LIMIT.findall(text)) > 1:
         return None

@@ -60,7 +60,7 @@ class Token:
 
 _RAISED = re.compile(f"[{ABOVE}]+")
 _DRAWN = re.compile(r"\\mathbb\s*\{\s*([EV])\s*\}\s*[\[(]\s*([^\W\d_]\w*)\s*[\])]")
-_SOLVED = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s+\\ \s*(\w+)\s*")
+_SOLVED = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*\\\s*(\w+)\s*")
 _ROOT = re.compile(rf"([{ABOVE}]+)√(\([^()]*\)|\w+)")
 _LOWERED = re.compile(f"[{BELOW}]+")
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+−–-]?[0-9]))?|\.[0-9]+)([eE][+−–-]?[0-9]+)?")
@@ -278,7 +278,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     end = matched.end() if matched else start + 1
     if command in ("left", "right") and text[end : end + 1] == "|":
         return Token("mark", f"\\{command}|", start, end + 1), end + 1
-    if command == " " and text[start - 1 : start].isspace() and text.count("\\") == 1 and "$" not in text:
+    spaced = command == " " and text[start - 1 : start].isspace() and text.count("\\") == 1 and "$" not in text
+    if spaced or (len(command) == 1 and command.isalpha() and _SOLVED.fullmatch(text)):
         raise solved(text, start)
     if command in SILENT:
         return None, end
