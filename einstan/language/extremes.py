@@ -14,7 +14,7 @@ from einstan.language.errors import NotationError
 MOST = 400  # characters of a text that is written out
 
 _PLACE = re.compile(
-    r"(?:\\operatorname\*?\s*\{\s*arg\s*(?P<a>max|min)\s*\}|\\?arg(?:\s|\\[,;:!]|_)*\\?(?P<b>max|min)(?![A-Za-z]))"
+    r"(?:\\operatorname\*?\s*\{\s*arg\s*(?P<a>max|min)\s*\}|(?<![^\W_])\\?arg(?:\s|\\[,;:!]|_)*\\?(?P<b>max|min)(?![A-Za-z]))"
     r"(?:\\limits)?\s*(?:_\s*\{\s*(?P<c>\\?\w+)[^{}]*\}|_(?P<d>\\?\w+)|\[\s*(?P<e>\w+)\s*\])?\s*"
 )
 _LEFT = re.compile(r"\s*(\\?\w+?|\\(?:hat|bar|tilde)\s*\{[^{}]*\})(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*=\s*")
