@@ -13,6 +13,7 @@ from einstan.language.errors import NotationError
 from einstan.language.index import names_in
 
 SIGNS = (" [", "([", "/[", "][", "]^")  # behind no name, or behind a power
+_ALONE = re.compile(r"[ (/\]]\[|\]\^")
 _SPECIES = re.compile(
     r"\[([A-Z][A-Za-z]{0,2}[0-9₀-₉]?)(?:[+⁺]|\^[+-]|\^\{[^{}]*[+-]\})?\](?:_?\{?([0-9])\}?)?(?!\s*\()"
 )
@@ -22,7 +23,7 @@ _NAME = re.compile(r"[\w\])}]$")
 
 def concentrations(text: str) -> NotationError | None:
     """The refusal of a rate law or of an equilibrium; nothing where a bracket may hold the slot of a tensor."""
-    if not any(sign in text for sign in SIGNS) or not (found := list(_SPECIES.finditer(text))):
+    if _ALONE.search(text) is None or not (found := list(_SPECIES.finditer(text))):
         return None
     counts = Counter(names_in(text))
     if any(counts[one[1]] > sum(other[1] == one[1] for other in found) for one in found):
