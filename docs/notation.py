@@ -256,6 +256,24 @@ is an operator without brackets, `tr A`, unless it is a number of the text.""",
         ["y[i] = a (x[i] + 1)", "y[i] = maximum(x[i], 0)"],
         ["y[i] = sofmax[k](x[k])", "y = trace(A)", "y[n] = logit p[n]", "y[i] = np.exp(x[i])", "y[i] = x[i](x[i] + 1)"],
     ),
+    (
+        "What has no sign here",
+        """An integral is a sum over a grid, a limit a value close by or a derivative, a set a tensor that is 1 inside
+and 0 outside, and where something is largest is a position or such a tensor. A concentration has no brackets, and a
+label below a name is part of it.""",
+        ["F[i] = S[i] x[i]", "c[k] = 1[p[k] == max[K](p[K])]"],
+        [
+            "y = \\int_0^1 x^2 \\, dx",
+            "y = \\lim_{h \\to 0} (f(x + h) - f(x)) / h",
+            "c = \\arg\\max_k p_k",
+            "L_i = \\sum_{j \\in N(i)} x_j",
+            "J = |A ∩ B| / |A ∪ B|",
+            "y_i = x_i'β + e_i",
+            "r = k[A]^m[B]^n",
+            "ω_n = sqrt(k / m)",
+            "F_D = 1/2 ρ v^2 C_D A",
+        ],
+    ),
 ]
 
 TEXT = """\

@@ -18,6 +18,8 @@ from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import holds, postorder, preorder, replace
 from einstan.language.term import Apply, Equation, Expr, Indexed, Iverson, Mul, Name, Reduce, Sum, substitute, tensors
 
+APART = "apart"  # and a number
+
 
 def sums_apart(program: Program) -> tuple[Equation, ...]:
     """The equations, with what stands apart before those that read it."""
@@ -33,7 +35,7 @@ def sums_apart(program: Program) -> tuple[Equation, ...]:
 def _named(equation: Equation, taken: set[str], infinite: Set[Name]) -> Iterator[Equation]:
     rhs = equation.rhs
     for node in dict.fromkeys(_apart(rhs, infinite)):
-        name = fresh_name("apart1", taken)
+        name = fresh_name(f"{APART}1", taken)
         taken.add(name)
         letters: dict[Index, Index] = {}
         for index in node.free:

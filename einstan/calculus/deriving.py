@@ -209,7 +209,7 @@ class _Deriving:
 
         own = next((n for n in tensors(stages[-1][1]) if is_own(n)), None)
         if isinstance(own, Partial) and not own.rank:
-            then(f"{own} is 1", tidy(simplify(as_deltas(stages[-1][1]))))
+            then(f"the derivative of {own.of} by itself is 1", tidy(simplify(as_deltas(stages[-1][1]))))
         else:
             then("the partial of an entry is a delta", as_deltas(stages[-1][1]))
         inner = [name for name in tensors(stages[-1][1]) if name in found]

@@ -20,11 +20,12 @@ from einstan.language.bare import with_brackets
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import comparison, conjoined, rooted, run_together
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.greek import sum_sign
 from einstan.language.index import is_capital
-from einstan.language.misread import sum_sign
+from einstan.language.norms import norms
 from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
-from einstan.language.signs import OPERATIONS, grouped_digits, instead, norms
+from einstan.language.signs import OPERATIONS, grouped_digits, instead
 from einstan.language.surface import (
     APPLIED,
     BINDERS,
@@ -47,8 +48,9 @@ from einstan.language.surface import (
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name, respelled
 from einstan.language.typeset import conditions_in_names
-from einstan.language.unknown import INSTEAD, dotted_name, not_number, not_operator, unknown_call
+from einstan.language.unknown import INSTEAD, dotted_name, not_number, not_operator, put_in, unknown_call
 
+_LOGARITHMS = ("log10", "log2")
 SHORT = 4  # characters of a number that need no look
 DIGITS = 300
 
@@ -274,6 +276,8 @@ class Atoms(Reductions):
             )
             self.fail(f"{name} is one name, or the product {parts}", (start, token.end), readings)
         in_front = following.kind in ("name", "command") and following.text != "where"
+        if name in _LOGARITHMS and following.text == "[" and following.glued:  # log10[H]
+            self.refuse_logarithm(token)
         if name in APPLIED and in_front and name not in self.around:
             raise not_number(self.text, (start, token.end), name)
         if self.text.startswith("\\operatorname", token.start):
@@ -281,6 +285,15 @@ class Atoms(Reductions):
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
             self.refuse_dotted(token)
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
+
+    def refuse_logarithm(self, token: Token) -> None:
+        self.advance()
+        line = self.rounded()
+        if not line.startswith("(", line.find(")", token.end) + 1):  # log10[K](x[K]) is a call
+            call = put_in(line, (token.start, token.end), INSTEAD[token.text])
+            repairs = (call or line, "another name for a tensor")
+            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), repairs)
+        self.position -= 1
 
     def is_sigmoid(self) -> bool:
         """Whether the σ in front of a bracket is the function: glued to it, in a text that has no number σ.  With a

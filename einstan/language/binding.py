@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 
+from einstan.language.divisors import divided_by_index, divides_by_index
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.factors import index_names
 from einstan.language.holds import Ambiguity, Placement
 from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, fresh_name, is_capital
 from einstan.language.lacking import lacking
-from einstan.language.misread import divided_by_index, divides_by_index
 from einstan.language.node import Node
 from einstan.language.occurrences import is_form, names_in
 from einstan.language.own import applied

@@ -2,26 +2,37 @@
 
 The grammar is one recursive descent in storeys, each a class on top of the one below: `Cursor`; `References`, a tensor
 with its label and slots; `Differentials`, what looks like a derivative and is none; `Derivatives`; `Reductions`;
-`Atoms`, all else that can be a factor; `Parser`, products, sums and relations (in `einstan.language.syntax`).  Each
-rule is a task, so that brackets may nest as deep as memory allows.
+`Atoms`, all else that can be a factor; `Factors`, each with its power (in `einstan.language.powers`); `Parser`,
+products, sums and relations (in `einstan.language.syntax`).  Each rule is a task, so that brackets may nest as deep as
+memory allows.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NoReturn
 
+from einstan.language.cases import listed
+from einstan.language.einsums import of_einsum
 from einstan.language.entries import of_bracket
 from einstan.language.errors import NotationError, Span, too_deep
+from einstan.language.extremes import extreme
 from einstan.language.foreign import around, assigned, comparison, positive_part, run_on, scientific
+from einstan.language.integrals import SIGNS as INTEGRALS
+from einstan.language.integrals import integral, limit
 from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
-from einstan.language.signs import grouped_digits, inner_products, instead, listed, of_einsum
+from einstan.language.norms import inner_products
+from einstan.language.sets import of_set
+from einstan.language.signs import grouped_digits, instead
+from einstan.language.species import SIGNS as SPECIES
+from einstan.language.species import concentrations
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
-from einstan.language.typeset import labels_in_names, lowered_indices, marks_in_names
+from einstan.language.typeset import half, labels_in_names, lowered_indices, marks_in_names
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
@@ -32,6 +43,19 @@ _LISTED = re.compile(r"\^\{\s*([(\[]?[^{}()\[\],]+(?:,[^{}()\[\],]+)+[)\]]?)\s*\
 _ANGLES = re.compile(r"<([^<>=,|]+,[^<>=,|]+)>")
 _BELOW_POWER = re.compile(r"([²³])(_\{[^{}]*\}|_\w)")
 _ABOVE = re.compile(r"\^\s*\{[^{}]*$")
+LOOKS: tuple[tuple[tuple[str, ...], Callable[[str], NotationError | None]], ...] = (
+    # what is refused before a text is taken apart: what stands in it, and what looks closer
+    (("_+", "_{+}"), positive_part),
+    (("_",), run_on),
+    (("x 10", "x10", " x ", "10−", "10–"), scientific),
+    (("->",), of_einsum),
+    (INTEGRALS, integral),
+    (("lim",), limit),
+    (("arg",), extreme),
+    (("∈", "\\in", " in ", "= {", "={", "= \\{", "=\\{", "∩", "∪", "\\cap", "\\cup"), of_set),
+    (SPECIES, concentrations),
+    (("_1/2", "_{1/2", "_{\\", "_½"), half),
+)
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
 
@@ -40,14 +64,12 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         self.text = normal(text)
-        if ("_+" in text or "_{+}" in text) and (error := positive_part(self.text)):
-            raise error
-        if text.count("_") > 1 and (error := run_on(self.text)):
-            raise error
-        if any(sign in text for sign in ("x 10", "x10", " x ", "10−", "10–")) and (error := scientific(self.text)):
-            raise error
-        if "->" in text and (error := of_einsum(self.text)):
-            raise error
+        for signs, look in LOOKS:
+            for sign in signs:
+                if sign in text:
+                    if (error := look(self.text)) is not None:
+                        raise error
+                    break
         self.tokens = tokens(self.text)
         self.position = 0
         self.open: list[Token] = []

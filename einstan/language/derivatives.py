@@ -148,6 +148,9 @@ class Derivatives(Differentials):
         derived = f"∂{above.text[1:]}/∂{below.text[1:]}"
         derived = f"({derived}){power}" if power else derived
         spelled = f"{above.text} / ({below.text}{power})", derived
+        second = re.fullmatch(r"d([23])(\D.*)", above.text)
+        if second and power.translate(str.maketrans("²³", "23", "^{} ")) == second[1]:  # d²x/dt²
+            spelled = f"∂{second[2]}/{f'∂{below.text[1:]}' * int(second[1])}", spelled[0]
         self.fail(
             f"{self.text[start : below.end]} is a derivative, or a quotient of numbers", (start, below.end),
             tuple(f"{self.text[:start]}{each}{self.text[end:]}" for each in spelled),

@@ -3,6 +3,8 @@ r"""Products of matrices that are written whole: what their entries are, to past
 (A B)_{i,j}, (A x)[i]                                A_{i,K} B_{K,j}, A[i,K] x[K]
 \mathbf{Z} = \mathbf{X} \mathbf{W} + \mathbf{b}     Z_{i,j} = X_{i,K} W_{K,j} + b_{j}
 y = w^T x, b = X'y, Z = X @ W                       y = w[K] x[K], b[i] = X[K,i] y[K], Z[i,j] = X[i,K] W[K,j]
+b = (X'X)^{-1} X'y                                  a line for X'X, an assumption of what its inverse is, and b
+y_i = x_i'β + e_i                                   y_i = x_{i,K} β_{K} + e_i
 
 A capital is a matrix and a small letter a column.  In bold text what is not bold is a number, elsewhere a Greek letter
 in front of a product; a small letter by itself has the indices of what it is added to.
@@ -23,15 +25,27 @@ MOST_FACTORS = 6
 
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
 _TURNED = r"(\s*(?:\^\s*\{?\s*(?:(?:T|\\top|\\intercal)(?![A-Za-z])|⊤)\s*\}?|ᵀ|['′’]))?"
-_NAME = r"\\(?:hat|tilde|bar)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
+_NAME = r"\\(?:hat|tilde|bar|dot|ddot|vec)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
 _LETTER = re.compile(rf"\s*(?:\*|·|⋅|\\cdot(?![A-Za-z])|\\,)?\s*({_NAME}){_TURNED}")
+_DEFINED = re.compile(rf"\s*({_NAME})(?:(_[^\W\d_]{{2,}}|_\d)|_\w(?=\^|²))?(\^\{{?2\}}?|²)?")  # P_new, σ_p^2
 _WORD = re.compile(rf"\s*@?\s*([^\W\d_]\w*){_TURNED}")  # of code
 _SCALE = re.compile(r"\s*((?:\d+(?:\.\d+)?(?:/\d+)?|[½¼¾⅓]|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\})(?![\w.]))?\s*")
 _SIGNS = re.compile(r"\s*([+-])\s*")
 _APPLIED = re.compile(r"(\\?[^\W\d_]+)\s*((?:\\left)?\()([^()]*?)((?:\\right)?\))")
-_SET = re.compile(r"\\(?:hat|tilde|bar)\s*\{\s*|[\\{}\s]")
+_SET = re.compile(r"\\(?:hat|tilde|bar|dot|ddot|vec)\s*\{\s*|[\\{}\s]")
 _SUMMED = "KLMPQR"
 _SLOTS = re.compile(r"\s*(?:_\{([^{}]*)\}|_(\w+)|\[([^\[\]]*)\])")
+_FONT = r"\\(?:mathbf|boldsymbol|bm|hat|tilde|bar|dot|ddot|vec)\s*\{\s*(?:\\?[A-Za-z]+)\s*\}"
+_PLAIN = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
+_ROW = re.compile(
+    rf"(?<![\w\\])({_FONT}|\\?[^\W\d_]+)(?:\[([^\[\]]*)\]|_\{{(\w+(?:,\w+)*)\}}|_(\w))"
+    rf"(?:['′’]|\^\s*(?:\{{\s*(?:T|\\top|\\intercal|\\prime)\s*\}}|T|\\top(?![A-Za-z])|\\prime(?![A-Za-z]))|ᵀ|⊤)"
+    rf"\s*({_FONT}|\\[A-Za-z]+|[^\W\d_]\d*)(?![\w\[(])"
+)
+_INVERSE = re.compile(
+    r"\(([^()]*)\)\s*(?:\^\s*(?:\{\s*[-−]\s*1\s*\}|[-−]1)|⁻¹)\s*|"
+    rf"(?<=[=+-])\s*({_BOLD.pattern}|[A-Z])\s*(?:\^\s*(?:\{{\s*[-−]\s*1\s*\}}|[-−]1)|⁻¹)\s*"
+)
 
 
 class Factor(NamedTuple):
@@ -61,6 +75,8 @@ class Term(NamedTuple):
 
 def of_matrices(text: str) -> str:
     """The equation of the entries; nothing where a side is more than a sum of products, or shapes do not fit."""
+    if len(text) <= MOST and (inverse := _INVERSE.search(text)) is not None:
+        return _with_inverse(text, inverse)
     left, _, right = text.strip(" .,;$").partition("=")
     applied = _APPLIED.fullmatch(right.strip())
     unknown = applied is not None and applied[1].strip("\\") not in (*FUNCTIONS, *SPELLINGS, "sigma")
@@ -70,8 +86,8 @@ def of_matrices(text: str) -> str:
     terms = (
         _terms(applied[3] if applied else right, bold, "@" in text) if len(text) <= MOST and "=" not in right else []
     )
-    defined, ends = _LETTER.fullmatch(_BOLD.sub(r"\1", left.strip())), _common_ends(terms)
-    if ends is None or defined is None or defined[2] or (bold and _rank(defined[1], bold, False) != sum(ends)):
+    defined, ends = _DEFINED.fullmatch(_BOLD.sub(r"\1", left.strip())), _common_ends(terms)
+    if ends is None or defined is None or (bold and _rank(defined[1], bold, False) != sum(ends)):
         return ""
     taken = _letters(text)
     free = [letter for letter in "ijmnpq" if letter not in taken][:2]
@@ -81,7 +97,43 @@ def of_matrices(text: str) -> str:
     spelled = "{}_{{{}}}" if "\\" in text else "{}[{}]"
     body = _written(terms, slots, taken, spelled, bold)
     body = f"{applied[1]}{applied[2]}{body}{applied[4]}" if applied else body
-    return f"{_entry(defined[1], slots, spelled)} = {body}"
+    name = f"{defined[1]}{defined[2] or ''}{'2' if defined[3] else ''}"
+    return f"{_entry(name, slots, spelled)} = {body}"
+
+
+def _with_inverse(text: str, inverse: re.Match[str]) -> str:
+    """``b = (X'X)^{-1} X'y``, whose inverse is an input of which is assumed that it is one."""
+    if any(other[0].strip() != inverse[0].strip() for other in _INVERSE.finditer(text)):
+        return ""
+    free = [letter for letter in "BGCDFH" if letter not in _letters(text)]
+    of, matrix, bold = inverse[1], inverse[3] or inverse[2], _BOLD.search(text) is not None
+    if len(free) < 2 or (matrix or "A").startswith("\\"):
+        return ""
+    name, product = (rf"\mathbf{{{letter}}}" if bold else letter for letter in free[:2])
+    defined = "" if of is None else of_matrices(f"{product} = {of}")
+    if any(sign in defined for sign in ("+", "-")):  # X'X + λ I
+        defined = re.sub(r"(?<!\w)I(?=_\{i,j\}|\[i,j\])", "δ", defined)
+    entries = of_matrices(_INVERSE.sub(lambda _: f" {name} ", text))
+    if not entries or (of is not None and not re.match(rf"{free[1]}(?:_\{{|\[)i,j", defined)):
+        return ""
+    return "\n".join(filter(None, (defined, f"assume {matrix or free[1]}[i,K] {free[0]}[K,j] = δ[i,j]", entries)))
+
+
+def of_rows(text: str) -> str:
+    """The text with ``x_i'β`` as ``x_{i,K} β_{K}``, the product of a row with a vector; nothing where there is none."""
+    letters = iter(letter for letter in _SUMMED if not re.search(rf"(?<![^\W_]){letter}(?!\w)", text))
+
+    def entries(found: re.Match[str]) -> str:
+        letter = next(letters, "S")
+        own = found[2] or found[3] or found[4]
+        slots = own if found[2] is not None or "," in own else ",".join(own)
+        spelled = "[{}]" if found[2] is not None else "_{{{}}}"
+        other = _PLAIN.sub(r"\1", found[5])
+        row = _PLAIN.sub(r"\1", found[1])
+        return f"{row}{spelled.format(f'{slots},{letter}')} {other}{spelled.format(letter)}"
+
+    line = _ROW.sub(entries, text) if len(text) <= MOST else text
+    return line if line != text else ""
 
 
 def of_vector(inside: str, text: str, index: str) -> str:

@@ -109,7 +109,11 @@ def raised(text: str, names: Collection[str]) -> NotationError | None:
     in ``mc^2`` is that of c where mc is a product.  ``(mc)^2`` is the same for both."""
     for name in names:
         if is_raised(name, (text,)) and _written(name).search(text) is not None:
-            return _asked(text, name, f"the product {' '.join(name)}", " ".join(name), f"({name})")
+            error = _asked(text, name, f"the product {' '.join(name)}", " ".join(name), f"({name})")
+            product, *rest = error.repair
+            for other in (each for each in names if each[1] == name[1]):  # ax^2 + bx
+                product = _written(other).sub(" ".join(other), product)
+            return NotationError(error.problem, text=text, span=error.span, repair=(product, *rest))
     return None
 
 

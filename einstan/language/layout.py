@@ -14,11 +14,11 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
+from einstan.language.divisors import divides_by_index
 from einstan.language.errors import NotationError
 from einstan.language.glued import is_pair
 from einstan.language.holds import Placement
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered, swapped
-from einstan.language.misread import divides_by_index
 from einstan.language.node import Node, holds, preorder
 from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements

@@ -6,6 +6,7 @@ the whole axis.
 \sum_{j=1}^{i-1} A_{i,j}        \sum_{j} 1[j <= i-1] A_{i,j}
 \sum_{t=1}^{T} C_t/(1+r)^t      \sum_{t} C_t/(1+r)^(t+1)
 \sum_{i=2}^{n} x_i              \sum_{i} 1[i >= 1] x_i
+\sum_{i=1}^{p} φ_i y_{t-i}      \sum_{i} φ_i y_{t-i-1}
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def without_limits(text: str) -> str:
                 other = other.replace("=", "") if "=" in other else other.replace(">", ">=").replace("<", "<=")
                 return f"prod[{name}](1[{condition}] x[{name}] + 1[{other}])"
             if low.isdecimal() and low != "0":
-                body = _counted_from_one(body, {name, *indices})
+                body = _counted_from_one(_lagged(body, name), {name, *indices})
             body = _guarded(body, condition, found[0].endswith("]")) if condition else body
             before = text[: found.start()]
             counted = _COUNT.fullmatch(high) if not condition else None
@@ -107,6 +108,11 @@ def _guarded(body: str, condition: str, called: bool) -> str:
         if not depth:
             return f"(1[{condition}] {body[: place + 1]}){body[place + 1 :]}"
     return body
+
+
+def _lagged(body: str, name: str) -> str:
+    """The body with ``y_{t-i-1}`` for ``y_{t-i}``, whose first lag is 1."""
+    return re.sub(rf"(?<=[\[_{{,])(\s*[a-z]\s*-\s*{name})(?=\s*[\]}},])", r"\1-1", body)
 
 
 def _counted_from_one(body: str, names: Collection[str]) -> str:

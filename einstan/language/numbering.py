@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from einstan.language.errors import NotationError
 from einstan.language.foreign import STATEMENTS
+from einstan.language.species import concentrations
 from einstan.language.surface import CALLABLE
 
 _NUMBER = r"\d+(?:\.\d+)*"
@@ -91,8 +92,8 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    if (unit := _unit(text, begin, counts)) is not None:
-        return unit
+    if (other := concentrations(text) or _unit(text, begin, counts)) is not None:
+        return other
     patterns = (*((_SET,) if "\\text" in text else ()), _MARKED, _TOLD, _CITING)
     last = max(text.rfind("("), text.rfind("["))  # in which a number stands, and no slots, unless another side follows
     may_count = text.find("=", begin) >= 0 or (last > 0 and not (text[last - 1].isalnum() or text[last - 1] in ")]}_"))

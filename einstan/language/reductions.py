@@ -18,9 +18,9 @@ from typing import NoReturn
 
 from einstan.language.derivatives import Derivatives
 from einstan.language.errors import Span
+from einstan.language.greek import with_slot
 from einstan.language.index import capitalised, is_capital
 from einstan.language.limits import without_limits
-from einstan.language.misread import with_slot
 from einstan.language.occurrences import bare_names
 from einstan.language.surface import (
     Binder,

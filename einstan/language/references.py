@@ -20,9 +20,10 @@ from typing import NoReturn
 from einstan.language.cursor import CLOSING, Cursor
 from einstan.language.foreign import slots_again
 from einstan.language.glued import alphabets, one_name
+from einstan.language.greek import sum_sign
 from einstan.language.index import is_capital
 from einstan.language.limits import without_limits
-from einstan.language.misread import bold, sum_sign
+from einstan.language.misread import bold
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.tokens import Token, respelled
@@ -245,6 +246,9 @@ class References(Cursor):
         slot = re.compile(r"(\d+[^\W\d_]?\w*)").match(self.text, token.start)
         if slot is None:  # ½
             self.fail("a subscript is an index", (token.start, token.end))
+        if self.on_left and slot[1].isdigit() and "/" not in self.text[: slot.start()]:  # RT_{60}
+            name = re.sub(r"_(?:\{(\d+)\}|(\d+))", r"\1\2", self.text)
+            self.fail(f"{slot[1]} is part of the name, and no entry is defined alone", slot.span(1), name)
         self.fail(
             f"the subscript {slot[1]} is one slot or several", slot.span(1),
             (_SUBSCRIPT.sub(_several, self.text), _SUBSCRIPT.sub(_one, self.text)),

@@ -14,6 +14,7 @@ from einstan.language.errors import EinstanError, NotationError, ScopeError, Spa
 from einstan.language.glued import one_name
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered, names_in
+from einstan.language.labels import as_labels, beside_others, with_others
 from einstan.language.lacking import dependent, without_slot
 from einstan.language.readings import SIGNS, caret, has, readings
 from einstan.language.surface import (
@@ -32,7 +33,8 @@ from einstan.language.surface import (
     walk,
 )
 from einstan.language.tokens import respelled
-from einstan.language.typeset import labels_in_names, plain_name
+from einstan.language.typeset import labels_in_names
+from einstan.language.unknown import INSTEAD
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
@@ -59,6 +61,8 @@ def ambiguous(
     if "as a number" in case.why:  # which it may be
         texts.append(_with_another_index(text, case.name))
     one = [*together(text, case, roots), *counted(text, case)]
+    if beside_others(text, case.name):  # s_T^2 beside s_j
+        texts.append(as_labels(text))
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why,
@@ -206,9 +210,14 @@ def not_bound(
             f"{name} is a tensor, and an index or a label too", text=text, span=span,
             repair=own.sub(lambda found: f"{found[1]}{name}", text),
         )  # fmt: skip
-    label = re.compile(rf"(?<!\w)(\\?[^\W\d_]+)_{name}(?!\w)")
-    if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
-        one = label.sub(lambda found: one_name(plain_name(found[1]) + name), text)
+    if (over := re.search(rf"(?<!\w)({'|'.join(OVER_AN_AXIS)})_{name}\s+({_OPERAND})", text)) is not None:  # var_i x_i
+        other, before, behind = OVER_AN_AXIS[over[1]], text[: over.start()], text[over.end() :]
+        return ScopeError(
+            f"{over[1]} would be a tensor here", text=text, span=over.span(1), inferred=inferred,
+            repair=f"{before}{other}_{name}({over[2]}){behind}" if other else INSTEAD[over[1]],
+        )  # fmt: skip
+    label = re.compile(rf"(?<!\w)(?!\\?(?:sum|prod)_)(\\?[^\W\d_]+)_{name}(?!\w)")
+    if label.search(text) and not label.search(one := as_labels(text)) and not bound:  # E_a, a number
         readings = [one, label.sub(rf"\g<1>_{capitals[-1]}", text)]
         return ScopeError(
             f"the index {name} is free on the right but is not on the left", text=text, span=span, inferred=inferred,
@@ -222,8 +231,8 @@ def not_bound(
     if not bound and any(name in found[1] for found in signs):  # \\sum_i x_i^2 + y_i
         wider = [f"{text[: found.end()]}({text[found.end() :].strip()})" for found in signs]
         repairs = [*readable(wider, read)] or repairs
-    if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
-        repairs = [labelled]  # E_{\\text{kin}}
+    if (spelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
+        repairs = [spelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
     if not meant and read is not None:  # y = x[i,j], of which no letter is on the left
         free = [other for other in indices if other == lowered(other) and other not in left]
@@ -232,12 +241,20 @@ def not_bound(
             every = respelled(every, other, fresh_name(capitalised(other), indices - {other}))
         repairs = [*readable([every], read)] or repairs
     labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
+    if not left and not bound and label.search(text) and with_others(text):  # (r_p - r_f) / σ_p
+        labels = (*labels, as_labels(text, several=True))
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
         inferred=f"{inferred}; a capital is summed", repair=(*(meant if len(repairs) > 1 else repairs), *labels),
     )  # fmt: skip
 
 
+OVER_AN_AXIS = {  # what runs over an axis, and how it is written here
+    **{name: name for name in ("var", "std", "norm")},
+    **dict.fromkeys(("avg", "average"), "mean"),
+    **dict.fromkeys(("median", "cumsum", "cumprod", "argsort", "quantile"), ""),
+}
+_OPERAND = r"\\?[^\W\d_][^\W_]*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?"
 _FRACTION = r"[d∂][^\W\d]\w*(?:\[[^\]]*\])?\s*/\s*[d∂][^\W\d]\w*"
 _BARE_DERIVATIVE = re.compile(rf"\s*(?:(?:claim|refute)\s+)?(?:{_FRACTION}|[d∂][A-Z]\w*)(?=\s*=)")
 
@@ -446,7 +463,16 @@ def left_not_plain(text: str, slot: Expression) -> ScopeError:
 def capital_on_left(text: str, name: str, span: Span, indices: set[str]) -> ScopeError:
     small = fresh_name(lowered(name), indices)
     problem = f"the capital {name} is summed and cannot stand on the left"
-    return ScopeError(problem, text=text, span=span, repair=respelled(text, name, small))
+    left, equals, right = text.partition("=")
+    below = re.compile(rf"([^\W\d_]+)_\{{?{name}\}}?(?!\w)")
+    repairs = [respelled(text, name, small)]
+    if below.search(left):
+        if not re.search(rf"[\[_{{,]\s*{name}(?!\w)", right):  # v_L = L di/dt
+            repairs = []
+        spelled = text if repairs else below.sub(lambda found: one_name(found[1] + name), left) + equals + right
+        if not below.search(one := as_labels(spelled, several=True)):  # F_D = 1/2 ρ v^2 C_D A
+            repairs.append(one)
+    return ScopeError(problem, text=text, span=span, repair=repairs)
 
 
 def _as_step(text: str, letter: str, form: str) -> str:

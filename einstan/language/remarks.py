@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from einstan.language.cases import DENIED
 from einstan.language.commands import GREEK
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
-from einstan.language.signs import DENIED
 from einstan.language.surface import CALLABLE, RESERVED
 
 _BULLETS = (

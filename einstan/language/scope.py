@@ -9,7 +9,7 @@ from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, is_capital, lowered, swapped
-from einstan.language.misread import marked
+from einstan.language.labels import marked
 from einstan.language.node import Node, rewrite
 from einstan.language.numbering import LONGEST, numbered
 from einstan.language.refusals import (

@@ -12,14 +12,14 @@ y', f'[i]                 y1, f1[i]
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
+from einstan.language.cases import CHOOSE, chosen
 from einstan.language.dots import without_dots
-from einstan.language.entries import of_matrices, of_vector
-from einstan.language.errors import NotationError
+from einstan.language.einsums import EINSUM, contracted
+from einstan.language.entries import of_matrices, of_rows
 from einstan.language.gradients import with_gradients, with_primes
+from einstan.language.norms import NAME, inner_products, norms
 from einstan.language.slices import without_slices
-from einstan.language.typeset import bars
 
 INSTEAD = {  # of signs that are none here, in words
     "@": "X[i,K] W[K,j] for the product of X and W",
@@ -81,7 +81,6 @@ REPLACED = {
 }  # fmt: skip
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
-CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
 BETWEEN = {  # a sign or word between operands, and the two as they are written here
     "%": "mod({a}, {b})",
     "mod": "mod({a}, {b})",
@@ -102,6 +101,7 @@ OPERATIONS = {  # which are no numbers where they stand without slots
     "dot": "x[K] y[K]",
     "cross": "an entry each: x[1] y[2] - x[2] y[1] is the first",
     "xor": "1[a != b]",
+    "kron": "B[i,j] C[k,l]",
     "integral": INSTEAD["∫"],
     **dict.fromkeys(("NaN", "NAN", "null", "nil", "Inf", "INF", "Infinity"), INSTEAD["∞"]),
     **dict.fromkeys(("true", "TRUE"), "1"),
@@ -114,54 +114,35 @@ _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
 _LEFT = re.compile(rf"({_OPERAND})\s*$")
 _RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[({{^])")
-_NORM = re.compile(r"(?:\\\||‖|∥)((?:[^|‖∥\\]|\\[A-Za-z])+)(?:\\\||‖|∥)(?:_\{?([12F])\}?|([₁₂]))?(?!_)")
-_CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
-_SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
-_SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
-_SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
-DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
-_COMPARED = re.compile(r"([^<>≤≥≠=!]+?)(<=|>=|==|!=|[<>≤≥≠])([^<>≤≥≠=!]+)")
 _TERNARY = re.compile(r"([^=?:]*)=(?!=)([^?:]*)\?([^?:]*):([^?:]*)")
-_EINSUM = re.compile(r"^\s*(\w+)\s*=\s*([\w.]*)einsum\(\s*['\"]([^'\"]*)['\"]\s*,([^()]*)\)\s*$")
-_SUBSCRIPTS = re.compile(r"\s*([A-Za-z. ]+(?:,[A-Za-z. ]*)*)->\s*([A-Za-z. ]*)")
 _TRANSPOSED = re.compile(r"\w['′’](?=[^\W_]|\()|\)['′’]")  # X'X, (y - x)'V
 _CEILING = re.compile(r"⌈([^⌈⌉]*)⌉")
 _SIMPLE = re.compile(r"(?<== )\(-floor\(-\((\w+(?:\[[^\[\]]*\])?)\)\)\)(?=\s*$)")  # ⌈x⌉ alone
-_BINOMIAL = re.compile(r"\\[td]?binom\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_CASES = re.compile(r"([^=]*)=\s*(?:\\left\\\{)?\s*\\begin\{cases\}(.*?)\\end\{cases\}\s*[.,]?", re.DOTALL)
-_OF_CASES = re.compile(
-    r"\\(?:text|mathrm)\s*\{\s*(?:if|for|when|otherwise|else)\s*\}|(?<!\w)(?:if|for|otherwise|else)(?!\w)"
-)
-_RELATIONS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">"}
-_LIST = re.compile(r"\s*([^\W\d_]\w*)\s*=\s*[\[(]([^\[\](),]+(?:,[^\[\](),]+)+)[\])]\s*")
-_ALONE = re.compile(r"\s*(\\?[^\W\d_]+\d*(?:_\w|\[\w\])?)\s*")
-_INNER = re.compile(r"(?:⟨|\\langle(?![A-Za-z]))([^,⟨⟩=]+),([^,⟨⟩=]+?)(?:⟩|\\rangle(?![A-Za-z]))")
 _RATIO = re.compile(r"(?<=[\w)\]])\s+:(?=\s)")
 _SIGNED = re.compile(r"\s*([^\W\d_]\w*)\s*=")
+_AT_INFINITY = re.compile(r"(?<=[^\W_])_(?:\{\s*)?(?:∞|\\infty(?![A-Za-z]))(?:\s*\})?")
 _ANGLE = re.compile(r"([\d.]+)\s*\^\s*\{?\s*\\circ\s*\}?")  # 45^\circ
 _OUTER = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*(?:⊗|\\otimes)\s*(\w+)\s*")
 _NORMAL = re.compile(
     r"\s*([^\W\d_]\w*?)(_\w|_\{[^{}]*\}|\[[^\[\]]*\])?\s*~\s*N\(([^(),]+),\s*([^(),²^]+)(?:²|\^\{?2\}?)\)\s*"
 )
 _DEGREES = re.compile(r"([\d.]+|[^\W\d_])\s*°")
-_NAME = re.compile(r"\\?[^\W\d_]\w*")
-_NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+−-]\s*{_NAME.pattern})*")  # a difference of vectors
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 
 def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     """What to write for a ``sign`` of another language at a place in the text: the text, if that can be made."""
-    known = ALIKE.get(sign, sign)
+    known = "~" if sign == "∼" and _NORMAL.fullmatch(text.replace("∼", "~")) else ALIKE.get(sign, sign)
     words = OPERATIONS.get(known) or INSTEAD.get(known) or BETWEEN.get(known, "").format(a="a", b="b")
     line = ""
     if len(text) > MOST:  # a place is told, the text is not written out
         return (words,) if words else ()
     if known in REPLACED:
         line = re.sub(f"[{''.join(REPLACED)}]", lambda found: REPLACED[found[0]], text)
-    elif known == '"' and (found := _EINSUM.search(text)):
-        line = _contracted(found)
+    elif known == '"' and (found := EINSUM.search(text)):
+        line = contracted(found)
     elif known == "?" and (cases := _TERNARY.fullmatch(text)):
         line = chosen(cases[1], cases[2], cases[3], cases[4])
     elif known == "∘" and _ANGLE.search(text):
@@ -174,6 +155,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _joined(text, known, start, end)
         while known in "⊙∘⊗" and (again := line.find(text[start:end])) >= 0:  # the others of the text, too
             line = _joined(line, known, again, again + end - start)
+        if known in "⊙∘" and not line and not re.search(r"[\[_\\(A-ZΑ-Ω]|(?<!\w)i(?!\w)", text):  # z = μ + σ ⊙ ε
+            line = re.sub(rf"\s*[{known}]\s*", " ", NAME.sub(r"\g<0>[i]", text))
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
     elif known in BEHIND:
@@ -191,6 +174,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = "\n".join(part.strip() for part in text.split(";"))
     elif known == "∇":
         line = with_gradients(text)
+    elif known == "∞" and _AT_INFINITY.search(text):  # T_∞
+        line = _AT_INFINITY.sub("_inf", text)
     elif known == "∞":
         line = re.sub(r"\s*\^\s*\{?\s*(?:\+?∞|\\infty(?![A-Za-z]))\s*\}?", "", text)
         line = "" if line == text or "∞" in line or "\\infty" in line else line
@@ -208,11 +193,11 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = _DEGREES.sub(lambda found: f"{found[1]} pi/180" if found[1][0].isdigit() else f"{found[1]}0", text)
     elif known in "⟨⟩" and not re.search(r"(?<!\w)K(?!\w)", text):
         line = inner_products(text)
-    elif known == "'" and (line := with_primes(text)):
+    elif known == "'" and (line := with_primes(text) or of_rows(text)):
         pass
     elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
         line = of_matrices(text)
-    elif known == "~" and (normal := _NORMAL.fullmatch(text)):  # y ~ N(m, s^2)
+    elif known == "~" and (normal := _NORMAL.fullmatch(text.replace("∼", "~"))):  # y ~ N(m, s^2)
         noise = next(each for each in ("ε", "z", "u0") if each not in text) + (normal[2] or "")
         line = f"{normal[1]}{normal[2] or ''} = {normal[3].strip()} + {normal[4].strip()} * {noise}"
     elif known == "~" and "=" in text[:start]:  # a tie, of TeX
@@ -221,8 +206,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
         line = norms(text)
-    elif known == "'" and (found := _EINSUM.search(text)):
-        line = _contracted(found)
+    elif known == "'" and (found := EINSUM.search(text)):
+        line = contracted(found)
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
@@ -239,78 +224,6 @@ def _both(text: str) -> str:
     return f"{name[1]}1 ={body.translate(upper)}\n{name[1]}2 ={body.translate(lower)}"
 
 
-def inner_products(text: str) -> str:
-    """The text with ``⟨x, A y⟩`` as ``x[K] A[K,L] y[L]``; nothing where one of them stays."""
-
-    def written(found: re.Match[str]) -> str:
-        parts = [
-            _with_letter(each.strip(), "K") if _ALONE.fullmatch(each) else of_vector(each, text, "K")
-            for each in found.groups()
-        ]
-        if not all(parts):
-            return found[0]
-        return " ".join(f"({each})" if re.search(r" [+-] ", each) else each for each in parts)
-
-    line = _INNER.sub(written, text)
-    return "" if line == text or re.search(r"[⟨⟩]|\\[lr]angle", line) else line
-
-
-def norms(text: str) -> str:
-    """The text with ``‖x‖`` and its like as ``norm[K](x[K])``; nothing where one of them stays."""
-    plain = bars(text)
-    line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), plain)
-    return "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
-
-
-def times(factor: str, each: str) -> str:
-    alone = re.fullmatch(r"\\?[\w.]+(?:\[[^\[\]]*\]|_\{[^{}]*\})?", each.strip()) is not None
-    return f"{factor} * {each.strip()}" if alone else f"{factor} ({each.strip()})"
-
-
-def chosen(left: str, holds: str, value: str, other: str) -> str:
-    """``y = value if holds else other`` with the condition as a factor."""
-    compared = _COMPARED.fullmatch(holds)
-    if compared is None:
-        return ""
-    denied = f"1[{compared[1].strip()} {DENIED[compared[2]]} {compared[3].strip()}]"
-    terms = {times(f"1[{holds.strip()}]", value): value, times(denied, other): other}  # a bracket guards its factor
-    return f"{left.strip()} = {' + '.join(term for term, each in terms.items() if each.strip() != '0') or '0'}"
-
-
-def _contracted(found: re.Match[str]) -> str:
-    """``C = einsum("ij,jk->ik", A, B)`` as ``C[i,k] = A[i,J] B[J,k]``; nothing where an operand is more than a name."""
-    inputs, arrow, output = found[3].replace(" ", "").partition("->")
-    if not arrow:  # the letters that stand once, in their order
-        output = "".join(sorted(letter for letter in {*inputs} - {","} if inputs.count(letter) == 1))
-    operands = [each.strip() for each in found[4].split(",")]
-    return _equation(found[1], inputs, output, operands) if all(map(str.isidentifier, operands)) else ""
-
-
-def _equation(left: str, inputs: str, output: str, operands: Sequence[str]) -> str:
-    letters = inputs.split(",")
-    if len(letters) != len(operands) or "." in inputs or len(set(output)) < len(output):
-        return ""
-    if not set(output) <= set(inputs) or not inputs.replace(",", "").islower():
-        return ""
-    slots = (",".join(x if x in output else x.upper() for x in each) for each in letters)
-    entries = " ".join(f"{name}[{own}]" if own else name for name, own in zip(operands, slots, strict=True))
-    return f"{left}[{','.join(output)}] = {entries}" if output else f"{left} = {entries}"
-
-
-def of_einsum(text: str) -> NotationError | None:
-    """``ij,jk->ik`` alone, which ``es.einsum`` takes."""
-    found = _SUBSCRIPTS.fullmatch(text)
-    if found is None:
-        return None
-    inputs, output = found[1].replace(" ", ""), found[2].replace(" ", "")
-    names = [letter for letter in "ABCDEFGH" if letter not in inputs][: inputs.count(",") + 1]
-    line = _equation("Z", inputs, output, names)
-    problem = "this is an einsum string, and an equation is read here"
-    return NotationError(
-        problem, text=text, span=found.span(), repair=tuple(filter(None, (line, f"es.einsum({text.strip()!r})")))
-    )
-
-
 def _followed(text: str, sign: str, start: int, end: int) -> str:
     """The text with ``k!`` as it is written here."""
     left = _LEFT.search(text, 0, start)
@@ -319,48 +232,6 @@ def _followed(text: str, sign: str, start: int, end: int) -> str:
     operand = _unwrapped(left[1]) if sign == "!" else left[1]
     apart = " " if re.match(r"[\w(]", text[end:]) else ""
     return f"{text[: left.start(1)]}{BEHIND[sign].format(a=operand)}{apart}{text[end:]}"
-
-
-def _compared_here(condition: str) -> str:
-    return re.sub(r"\\(leq?|geq?|neq?|lt|gt)(?![A-Za-z])", lambda sign: _RELATIONS[sign[1][:2]], condition)
-
-
-def listed(text: str) -> str:
-    """``x = [a, b]`` as ``x[i] = δ[i,0] * a + δ[i,1] * b where |i| = 2``; nothing where it is more."""
-    found = _LIST.fullmatch(text)
-    if found is None or len(text) > MOST:
-        return ""
-    entries = [entry.strip() for entry in found[2].split(",")]
-    terms = [times(f"δ[i,{place}]", entry) for place, entry in enumerate(entries) if entry != "0"]
-    return f"{found[1]}[i] = {' + '.join(terms)} where |i| = {len(entries)}" if terms and all(entries) else ""
-
-
-def set_by_tex(text: str, command: str) -> str:
-    r"""The text with ``\binom{n}{k}``, or the cases of ``\begin{cases} x & x > 0 \\ ... \end{cases}``, as factors."""
-    if command == "propto":
-        left, _, right = text.partition("\\propto")
-        return f"{left.rstrip()} = c * {right.strip()}" if not re.search(r"(?<!\w)c(?!\w)", text) else ""
-    if command == "%":
-        return re.sub(r"\s*\\%", "/100", text)
-    if command in ("lceil", "rceil"):
-        line = re.sub(r"\\lceil(.*?)\\rceil", lambda found: f"(-floor(-({found[1].strip()})))", text)
-        return line if "ceil" not in line else ""
-    if command.endswith("binom"):
-        line = _BINOMIAL.sub(lambda found: CHOOSE.format(a=found[1].strip(), b=found[2].strip()), text)
-        return line if line != text and "binom" not in line else ""
-    found = _CASES.fullmatch(text) if command == "begin" else None
-    rows = [row.partition("&") for row in found[2].split("\\\\") if row.strip()] if found is not None else []
-    if found is None or not all(row[1] for row in rows):
-        return ""
-    cases = [
-        (value.strip(" ,"), _compared_here(_OF_CASES.sub("", condition)).strip(" ,.")) for value, _, condition in rows
-    ]
-    if len(cases) == 2 and not cases[1][1]:  # otherwise
-        return chosen(found[1], cases[0][1], cases[0][0], cases[1][0])
-    if not all(condition for _, condition in cases):
-        return ""
-    terms = [times(f"1[{condition}]", value) for value, condition in cases if value != "0"]
-    return f"{found[1].strip()} = {' + '.join(terms)}" if terms else ""
 
 
 def _joined(text: str, sign: str, start: int, end: int) -> str:
@@ -379,53 +250,6 @@ def _joined(text: str, sign: str, start: int, end: int) -> str:
 
 def _unwrapped(operand: str) -> str:
     return operand[1:-1].strip() if operand.startswith("(") and operand.endswith(")") else operand
-
-
-def _normed(found: re.Match[str], left: str) -> str:
-    """``\\|x_k\\|`` as ``norm[K](x_K)``; of vectors that have numbers, ``\\|x_i - y_j\\|`` or where the ``left`` side
-    has the i too, as ``norm[D](x_{i,D} - y_{j,D})``."""
-    inside = found[1].strip()
-    small = [letter for slots in _SMALL_SLOTS.findall(inside) for letter in re.findall(r"[a-z]", "".join(slots))]
-    if small and (len(set(small)) > 1 or any(re.search(rf"[\[_,{{\s]{letter}(?!\w)", left) for letter in small)):
-        letter = next(each for each in "DKLM" if not re.search(rf"(?<!\w){each}(?!\w)", found.string))
-        numbered = _SMALL_SLOTS.sub(lambda slots: _with_slot(slots, letter), inside)
-        return f"sum[{letter}](abs({numbered}))" if _order(found) == "1" else f"norm[{letter}]({numbered})"
-    inside = _SMALL.sub(lambda slots: slots[0].upper(), inside)
-    letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
-    alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
-    over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
-    vector = "" if letters else of_vector(inside, found.string, "I")
-    names = _NAMES.fullmatch(inside)
-    if vector and (not names or "K" in vector):  # A x - b
-        over, what = "I", vector
-    elif not letters and not names:
-        return found[0]
-    elif not letters:
-        what = _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
-    return f"sum[{over}](abs({what}))" if _order(found) == "1" else f"norm[{over}]({what})"
-
-
-def _order(found: re.Match[str]) -> str:
-    return {"₁": "1"}.get(found[3] or "", found[2] or "")
-
-
-def _with_letter(vector: str, letter: str) -> str:
-    """``x_n`` as ``x_{n,K}``, and ``x`` as ``x[K]``."""
-    numbered = re.sub(r"_(\w)$", rf"_{{\1,{letter}}}", re.sub(r"\]$", f",{letter}]", vector))
-    return numbered if numbered != vector else f"{vector}[{letter}]"
-
-
-def _with_slot(slots: re.Match[str], letter: str) -> str:
-    brackets, braces, single = slots.groups()
-    return f"[{brackets},{letter}]" if brackets else f"_{{{braces or single},{letter}}}"
-
-
-def over(text: str) -> str:
-    r"""``{a \over b}`` as ``{\frac{a}{b}}``, and ``y = a \over b``."""
-    line = re.sub(r"\{([^{}]*?)\s*\\over\s*([^{}]*?)\}", r"{\\frac{\1}{\2}}", text)
-    whole = re.fullmatch(r"([^={}]*=)\s*([^={}]*?)\s*\\over\s+([^={}]*)", text)
-    line = f"{whole[1]} \\frac{{{whole[2]}}}{{{whole[3].rstrip()}}}" if whole else line
-    return line if line != text and "\\over" not in line else ""
 
 
 def grouped_digits(text: str, sign: int) -> str:

@@ -22,9 +22,9 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, TypeVar, cast
 
+from einstan.language.cases import chosen
 from einstan.language.errors import Span
 from einstan.language.functions import FUNCTIONS, SPELLINGS, WRITTEN_OUT
-from einstan.language.signs import chosen
 from einstan.language.term import REDUCTIONS, Name
 
 Value = TypeVar("Value")

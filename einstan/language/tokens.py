@@ -13,6 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from einstan.language.cases import over, set_by_tex
 from einstan.language.commands import (
     ABOVE,
     ACCENTS,
@@ -36,9 +37,9 @@ from einstan.language.commands import (
     WIDE,
     WORDS,
 )
-from einstan.language.entries import of_matrices
+from einstan.language.entries import of_matrices, of_rows
 from einstan.language.errors import NotationError
-from einstan.language.signs import SET_BY_TEX, instead, over, set_by_tex
+from einstan.language.signs import SET_BY_TEX, instead
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
 
 
@@ -59,7 +60,7 @@ class Token:
 
 _RAISED = re.compile(f"[{ABOVE}]+")
 _DRAWN = re.compile(r"\\mathbb\s*\{\s*([EV])\s*\}\s*[\[(]\s*([^\W\d_]\w*)\s*[\])]")
-_SOLVED = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s+\\ \s*(\w+)\s*")
+_SOLVED = re.compile(r"\s*(\w+)\s*=\s*(\w+)\s*\\\s*(\w+)\s*")
 _ROOT = re.compile(rf"([{ABOVE}]+)√(\([^()]*\)|\w+)")
 _LOWERED = re.compile(f"[{BELOW}]+")
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+−–-]?[0-9]))?|\.[0-9]+)([eE][+−–-]?[0-9]+)?")
@@ -277,7 +278,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     end = matched.end() if matched else start + 1
     if command in ("left", "right") and text[end : end + 1] == "|":
         return Token("mark", f"\\{command}|", start, end + 1), end + 1
-    if command == " " and text[start - 1 : start].isspace() and text.count("\\") == 1 and "$" not in text:
+    spaced = command == " " and text[start - 1 : start].isspace() and text.count("\\") == 1 and "$" not in text
+    if spaced or (len(command) == 1 and command.isalpha() and _SOLVED.fullmatch(text)):
         raise solved(text, start)
     if command in SILENT:
         return None, end
@@ -333,7 +335,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         raise NotationError(
             "a prime is a transpose, or part of a name" if named else "a transpose is another order of the indices",
             text=text, span=(start, end),
-            repair=(*named, of_matrices(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
+            repair=(*named, of_rows(text) or of_matrices(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
         )  # fmt: skip
     if accent in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"

@@ -4,6 +4,7 @@ E_{\text{kin}}, V_{max}       E_kin, V_max: a label is part of a name
 \hat{x_i}, \hat y             \hat{x}_i, \hat{y}
 {\bf x}_i, \mathbf x          \mathbf{x}_i
 x^*, x^{\star}_i, x_i^\prime  x_star, x_star_i, x1_i
+T_{1/2}                       T_half
 \left\| x \right\|            \| x \|
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 
 from einstan.language.commands import ACCENTS, GREEK, WIDE
+from einstan.language.errors import NotationError
 
 _BASE = r"(?:\\[A-Za-z]+\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|(?<![\w\\])[^\W\d_][^\W_]*(?:_[^\W_]{2,})*)"
 _FONT = r"\\(?:text|mathrm|textrm|textit|mathit|operatorname|mathsf|textsf|textbf|mathbf)"
@@ -36,6 +38,8 @@ _CONDITIONED = re.compile(rf"({_BASE})_\{{\s*(\w[\w+\- ]*\|[\w+\- ]*\w)\s*\}}")
 _BARS = re.compile(
     r"(?:\\(?:left|right|[bB]igg?[lrm]?)\s*)?(?:\\\||\\[lr]?Vert(?![A-Za-z])|‖|∥)|\\(?:left|right)\s*(?=‖|∥)"
 )
+_HALF = re.compile(rf"({_LETTER})_(?:\{{\s*(?:1/2|\\[dt]?frac\s*\{{?1\}}?\s*\{{?2\}}?)\s*\}}|½)(?![\w^])")
+_HALF_LEFT = re.compile(rf"\s*({_LETTER})_1/2\s*=")
 SWITCHES = {"bf": "mathbf", "rm": "mathrm", "it": "mathit", "sf": "mathsf", "cal": "mathcal"}
 
 
@@ -109,3 +113,15 @@ def lowered_indices(text: str) -> str:
 def bars(text: str) -> str:
     r"""``\left\lVert x \right\rVert`` as ``\| x \|``."""
     return _BARS.sub(r"\\|", text)
+
+
+def half(text: str) -> NotationError | None:
+    r"""The refusal of ``T_{1/2}``, whose label is no slot, and of ``T_1/2`` on the left side, which is half of T_1."""
+    found = _HALF_LEFT.match(text) or _HALF.search(text)
+    if found is None:
+        return None
+    name = plain_name(found[1])
+    line = re.sub(rf"{re.escape(found[1])}_(?:1/2|\{{[^{{}}]*\}}|\{{[^=]*?\}}\}}|½)", f"{name}_half", text)
+    return NotationError(
+        f"{found[0].strip(' =')} is no entry of {name}", text=text, span=(found.start(1), found.end(1)), repair=line
+    )

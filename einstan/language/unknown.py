@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from einstan.language.cases import CHOOSE
 from einstan.language.entries import of_trace
 from einstan.language.errors import NotationError, Span
+from einstan.language.expectations import expected
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import names_in
-from einstan.language.misread import expected
-from einstan.language.signs import CHOOSE
 
 _PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
 _CASES = "1[x > 0] y + 1[x <= 0] z"

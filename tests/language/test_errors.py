@@ -124,7 +124,8 @@ def test_an_expression_has_the_same_messages() -> None:
 # ---- the table is complete -------------------------------------------------------------------------------------------
 
 GRAMMAR = [
-    "tokens", "cursor", "references", "differentials", "derivatives", "reductions", "atoms", "misread", "syntax",
+    "tokens", "cursor", "references", "differentials", "derivatives", "reductions", "atoms", "misread", "labels",
+    "greek", "divisors", "expectations", "powers", "syntax",
     "refusals", "environment", "binding", "scope", "foreign", "spoken", "glued",
 ]  # fmt: skip
 RAISERS = {"fail", "NotationError", "ScopeError"}

@@ -294,6 +294,14 @@ def test_one_entry_of_what_is_made_does_not_tell_how_far_it_goes_on(reader):
     assert error.value.repair[0] == "c[j] = 1[I <= j] x[I] where |j| = |x.0|"
 
 
+def test_an_extent_that_nothing_tells_is_stated_in_the_equation_as_it_was_written():
+    with pytest.raises(ExtentError, match="the extent of k is not known") as error:
+        es.parse("F[k] = sum[I](1[I <= k] x[I]) / sum[I](x[I])").compile()(x=np.arange(1.0, 4))
+    stated = error.value.repair[0]
+    assert stated == "F[k] = (1[I <= k] x[I]) / sum[I](x[I]) where |k| = |x.0|"
+    np.testing.assert_allclose(es.parse(stated).compile()(x=np.arange(1.0, 4))["F"], [1 / 6, 1 / 2, 1])
+
+
 def test_an_axis_that_is_read_in_part_is_told_by_no_read():
     program = es.Program("y[i] = x[i+1] where |i| = 2\nL = y[I] a[I]\ndy[i] = a[i]\ndx[p] = pad(dy[p-1])")
     with pytest.raises(ExtentError, match="the extent of p is not known"):
