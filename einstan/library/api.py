@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
@@ -42,7 +42,9 @@ from einstan.library.derivations import Derivations
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
 if TYPE_CHECKING:
+    import jax
     import numpy as np
+    import torch
 
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
     from einstan.machine.meaning.loops import Tensor
     from einstan.machine.run.compiled import Compiled
+    from einstan.machine.run.hosted import Hosted
 
 
 _TANGENT = re.compile(r"t[0-9]*(.+)")
@@ -177,6 +180,12 @@ class Equation(term.Equation, Composable):
         """
         return self.program.plan(sizes, **options)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> Compiled: ...
+    @overload
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> Hosted: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Compiled | Hosted: ...
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``, that returns ``{name: array}``; see
         `einstan.machine.run.compile.compile`.
@@ -209,7 +218,9 @@ class Equation(term.Equation, Composable):
         own = {"outputs": str(self.name)} if autograd else {}
         return self.program.source(sizes, target=target, autograd=autograd, **own, **options)
 
-    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+    def to_jax(
+        self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]:
         """The tensor that it defines as a function of JAX: see `Program.to_jax`.
 
         Examples:
@@ -222,7 +233,7 @@ class Equation(term.Equation, Composable):
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
-    ) -> TorchFunction:
+    ) -> TorchFunction[torch.Tensor]:
         """The tensor that it defines as a function of PyTorch: see `Program.to_torch`.
 
         Examples:
@@ -687,7 +698,7 @@ class Program(calculus.Program):
         program = runnable(self._for(outputs))
         return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing())))
 
-    def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, Any]:
+    def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, jax.sharding.PartitionSpec]:
         """Where every tensor lies on a mesh of devices, as a ``jax.sharding.PartitionSpec``, by the letters of the
         equation that defines it: ``{"n": "data", "h": "model"}`` puts ``A[n,h]`` on ``("data", "model")``.
 
@@ -713,6 +724,12 @@ class Program(calculus.Program):
         params = [other for one, other in alike if other in known.inputs and one in self.ranks]
         return {"alike": alike, "params": params, "context": known}
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> Compiled: ...
+    @overload
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> Hosted: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Compiled | Hosted: ...
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`.
 
@@ -762,13 +779,25 @@ class Program(calculus.Program):
         told = f"target = {shown(target)} has no derivatives of its own"
         raise ArgumentError(told, repair='target="torch" or "jax", or the source of program.backward(...)')
 
+    @overload
+    def to_jax(
+        self, outputs: str, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]: ...
+    @overload
+    def to_jax(
+        self,
+        outputs: Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        rule: str = "plain",
+        **options: Any,
+    ) -> Function[tuple[jax.Array, ...]]: ...
     def to_jax(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         rule: str = "plain",
         **options: Any,
-    ) -> Function:
+    ) -> Function[Any]:
         """A function of arrays of JAX, ``f(X, W, b)`` or ``f(params, X=X)``: one array for an output by its name, for
         several a tuple.
 
@@ -787,13 +816,25 @@ class Program(calculus.Program):
 
         return Function(self, outputs, wrt, rule, **options)
 
+    @overload
+    def to_torch(
+        self, outputs: str, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
+    ) -> TorchFunction[torch.Tensor]: ...
+    @overload
+    def to_torch(
+        self,
+        outputs: Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[tuple[torch.Tensor, ...]]: ...
     def to_torch(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> TorchFunction:
+    ) -> TorchFunction[Any]:
         """A function of tensors of PyTorch, ``f(X, W, b)`` or ``f(params, X=X)``: one tensor for an output by its name,
         for several a tuple.
 

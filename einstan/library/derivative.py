@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
     from einstan.library.evaluated import CompiledDerivative
     from einstan.library.factored import FactoredTensor
+    from einstan.library.hosted import HostedDerivative
     from einstan.library.plan import Plan
 
 
@@ -194,8 +195,10 @@ class Derivative(Rebuilt):
     @overload
     def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledDerivative: ...
     @overload
-    def compile(self, *, backend: str, **options: Any) -> Any: ...
-    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> HostedDerivative: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> CompiledDerivative | HostedDerivative: ...
+    def compile(self, *, backend: str = "numpy", **options: Any) -> CompiledDerivative | HostedDerivative:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
         ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`.
 
@@ -207,9 +210,9 @@ class Derivative(Rebuilt):
         from einstan.library.evaluated import CompiledDerivative
 
         if backend != "numpy":
-            from einstan.library.hosted import Hosted
+            from einstan.library.hosted import HostedDerivative
 
-            return Hosted(self.program.whole, self._shown.name, self.context, backend, self, **options)
+            return HostedDerivative(self.program.whole, self._shown.name, self.context, backend, self, **options)
         return CompiledDerivative(self, **options)
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:

@@ -40,13 +40,17 @@ from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import Label, Subscripts, expanded, read, tensor
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from einstan.library.api import Equation
 
 
 @overload
 def einsum(subscripts: str, /) -> EinsumFunction: ...
 @overload
-def einsum(*operands: Any, **options: Any) -> Any: ...
+def einsum(subscripts: str, operand: ArrayLike, /, *operands: ArrayLike, **options: Any) -> np.ndarray: ...
+@overload
+def einsum(operand: ArrayLike, labels: Sequence[Any], /, *others: Any, **options: Any) -> np.ndarray: ...
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -100,11 +104,12 @@ class EinsumFunction:
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
 
-    def __call__(self, *arrays: Any, **options: Any) -> Any:
+    def __call__(self, *arrays: ArrayLike, **options: Any) -> np.ndarray:
         """The value; ``options`` are those of `einsum`."""
         if not arrays:
             expanded(self.subscripts, [])
-        return contract((self.subscripts.text, *arrays), **options)
+        found: np.ndarray = contract((self.subscripts.text, *arrays), **options)
+        return found
 
     def __str__(self) -> str:
         return str(self.subscripts)

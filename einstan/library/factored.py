@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from einstan.library.symmetric import mended
 from einstan.machine.sizes.memory import available_memory, fits, human_bytes
 
 if TYPE_CHECKING:
+    from scipy.sparse import coo_array, csc_array, csr_array
+    from scipy.sparse.linalg import LinearOperator
+
     from einstan.language.term import Equation as TermEquation
     from einstan.library.api import Equation
     from einstan.library.blocks import Blocks
@@ -498,6 +501,14 @@ class FactoredTensor:
 
         return cholesky(self)
 
+    @overload
+    def to_scipy(self, form: Literal["operator"] = "operator") -> LinearOperator: ...
+    @overload
+    def to_scipy(self, form: Literal["csr"]) -> csr_array: ...
+    @overload
+    def to_scipy(self, form: Literal["csc"]) -> csc_array: ...
+    @overload
+    def to_scipy(self, form: Literal["coo"]) -> coo_array: ...
     def to_scipy(self, form: str = "operator") -> Any:
         """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array.
 

@@ -37,6 +37,9 @@ from einstan.library.rename import renamed, renamed_assumption, renamed_axis, re
 from einstan.machine.sizes.refusals import reader_of
 
 if TYPE_CHECKING:
+    import jax
+    import torch
+
     from einstan.library.to_jax import Function
     from einstan.library.to_torch import TorchFunction
 
@@ -162,7 +165,9 @@ class Layer(Composable):
         """The einsum string of the output, with its operands."""
         return einsum(self.equation)
 
-    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+    def to_jax(
+        self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]:
         """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`.
 
         Examples:
@@ -175,7 +180,7 @@ class Layer(Composable):
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
-    ) -> TorchFunction:
+    ) -> TorchFunction[torch.Tensor]:
         """The layer as a function of PyTorch, ``dense.to_torch()(X, W, b)``: see `api.Program.to_torch`.
 
         Examples:

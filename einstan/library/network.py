@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -37,17 +37,21 @@ from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.mesh import gradients_of, on_mesh, partition_specs
 from einstan.library.optimisers import Optimiser
-from einstan.library.step import NOTHING, Step
+from einstan.library.step import NOTHING, HostedStep, Step
 from einstan.library.updates import Update
 from einstan.machine.run.compile import compile as compile_program
 from einstan.machine.run.compiled import floating
 from einstan.machine.run.handed import together
+from einstan.machine.run.hosted import Hosted
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import reader_of
 from einstan.machine.sizes.specs import specs_of
 
 if TYPE_CHECKING:
+    import jax
+    import torch
+
     from einstan.library.derivative import Derivative
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from einstan.library.torch_module import NetworkModule
 
 Arrays = dict[str, np.ndarray]
+Tensor = TypeVar("Tensor")
 NOMINAL = "a nominal size"
 LARGEST = 2**62  # entries of an axis
 
@@ -336,13 +341,21 @@ class Network(Composable):
         """
         return self.program.per_example(loss, over)
 
+    @overload
+    def to_jax(
+        self, outputs: str | None = None, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]: ...
+    @overload
+    def to_jax(
+        self, outputs: Iterable[str], wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[tuple[jax.Array, ...]]: ...
     def to_jax(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         rule: str = "plain",
         **options: Any,
-    ) -> Function:
+    ) -> Function[Any]:
         """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
         `api.Program.to_jax`.
 
@@ -354,13 +367,29 @@ class Network(Composable):
         """
         return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
 
+    @overload
+    def to_torch(
+        self,
+        outputs: str | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[torch.Tensor]: ...
+    @overload
+    def to_torch(
+        self,
+        outputs: Iterable[str],
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[tuple[torch.Tensor, ...]]: ...
     def to_torch(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> TorchFunction:
+    ) -> TorchFunction[Any]:
         """Tensors of the network, by default its output, as a function of PyTorch, ``f(params, X=X)``: see
         `api.Program.to_torch`.
 
@@ -372,13 +401,21 @@ class Network(Composable):
         """
         return self.program.to_torch(self.output if outputs is None else outputs, wrt, double_backward, **options)
 
+    @overload
+    def to_torch_module(
+        self, params: Mapping[str, Any], outputs: str | None = None, double_backward: bool = True, **options: Any
+    ) -> NetworkModule[torch.Tensor]: ...
+    @overload
+    def to_torch_module(
+        self, params: Mapping[str, Any], outputs: Iterable[str], double_backward: bool = True, **options: Any
+    ) -> NetworkModule[tuple[torch.Tensor, ...]]: ...
     def to_torch_module(
         self,
         params: Mapping[str, Any],
         outputs: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> NetworkModule:
+    ) -> NetworkModule[Any]:
         """The network as an ``nn.Module`` with these first values of its parameters, ``module(X, Y)``: see
         `einstan.library.torch_module.NetworkModule`, and `to_torch` for the rest.
 
@@ -539,6 +576,10 @@ class Network(Composable):
         wanted = (wrt,) if isinstance(wrt, str) else tuple(self.params if wrt is None else wrt)
         return ValueAndGrad(self, loss, wanted, options)
 
+    @overload
+    def evaluator(self, *names: str, backend: Literal["numpy"] = "numpy", **options: Any) -> Evaluator: ...
+    @overload
+    def evaluator(self, *names: str, backend: Literal["torch", "jax"], **options: Any) -> HostedEvaluator: ...
     def evaluator(self, *names: str, **options: Any) -> Evaluator:
         """``f(params, **data) -> {name: array}`` for tensors of the network, compiled.
 
@@ -555,7 +596,8 @@ class Network(Composable):
                     inferred=f"defined are {listed(known)}",
                     repair=nearest(name, known) or "name one of these",
                 )
-        return Evaluator(self, names, **options)
+        made = Evaluator if options.get("backend", "numpy") == "numpy" else HostedEvaluator
+        return made(self, names, **options)
 
     @bound
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
@@ -642,6 +684,14 @@ class Evaluator(Rebuilt):
         return f"<Evaluator of {', '.join(self.names)}>"
 
 
+class HostedEvaluator(Evaluator):
+    """Tensors of a network as tensors of PyTorch or JAX; otherwise as `Evaluator`."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, params: Mapping[str, Tensor] = NOTHING, /, **data: Tensor | float) -> dict[str, Tensor]: ...
+
+
 @checked_methods("compile")
 class ValueAndGrad:
     """A scalar and its gradients: ``program`` is the forward and the backward pass together.
@@ -677,6 +727,19 @@ class ValueAndGrad:
         told = f"{self.loss} and its gradients with respect to {', '.join(self.wrt)}"
         return display.shown(display.note(told), display.equations(self.program))
 
+    @overload
+    def compile(
+        self,
+        check: bool = True,
+        update: Optimiser | None = None,
+        *,
+        backend: Literal["numpy"] = "numpy",
+        **options: Any,
+    ) -> Step: ...
+    @overload
+    def compile(
+        self, check: bool = True, update: Optimiser | None = None, *, backend: Literal["torch", "jax"], **options: Any
+    ) -> HostedStep: ...
     def compile(self, check: bool = True, update: Optimiser | None = None, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
 
@@ -700,7 +763,7 @@ class ValueAndGrad:
         program, outputs, checked = self._run(check, made)
         own = {"context": self.network.program, **(self._placing(made) if "mesh" in options else {})}
         compiled = passing(compile_program, options, program, outputs, **own)
-        return Step(self, compiled, checked, made)
+        return (HostedStep if isinstance(compiled, Hosted) else Step)(self, compiled, checked, made)
 
     def _placing(self, update: Update | None) -> dict[str, Any]:
         """What a mesh has to know of a step: which tensors are alike, and which are learned."""
@@ -709,7 +772,7 @@ class ValueAndGrad:
 
     def specs(
         self, shard: Mapping[str, Any], shard_params: Any = None, update: Optimiser | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, jax.sharding.PartitionSpec]:
         """Where every tensor of a step lies on a mesh of devices, gradients and the optimiser's state among them: see
         `einstan.library.api.Program.specs`.
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from einstan.library import api
     from einstan.library.evaluated import CompiledGradients
     from einstan.library.factored import FactoredTensor
+    from einstan.library.hosted import HostedGradients
 
 
 @checked_methods()
@@ -139,16 +140,18 @@ class Gradients:
     @overload
     def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledGradients: ...
     @overload
-    def compile(self, *, backend: str, **options: Any) -> Any: ...
-    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> HostedGradients: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> CompiledGradients | HostedGradients: ...
+    def compile(self, *, backend: str = "numpy", **options: Any) -> CompiledGradients | HostedGradients:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
         ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
         from einstan.library.evaluated import CompiledGradients
 
         if backend != "numpy":
-            from einstan.library.hosted import Hosted
+            from einstan.library.hosted import HostedGradients
 
-            return Hosted(self.program, self.names, self.base, backend, **options)
+            return HostedGradients(self.program, self.names, self.base, backend, **options)
         return CompiledGradients(self.program, self.names, self.base, **options)
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:

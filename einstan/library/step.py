@@ -8,7 +8,7 @@ longer than a few dozen calls of NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -22,11 +22,14 @@ from einstan.machine.run.compiled import Compiled
 from einstan.machine.run.spread import Spread
 
 if TYPE_CHECKING:
+    import jax
+
     from einstan.library.network import ValueAndGrad
     from einstan.library.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 NOTHING: Mapping[str, Any] = {}
+Tensor = TypeVar("Tensor")
 
 
 class Step(Rebuilt):
@@ -134,7 +137,7 @@ class Step(Rebuilt):
 
         return Plan.of(self.compiled.plan)
 
-    def sharding(self, name: str) -> Any:
+    def sharding(self, name: str) -> jax.sharding.NamedSharding:
         """Where a tensor or a part of the optimiser's state lies on the mesh that the step is compiled for: a
         ``jax.sharding.NamedSharding``.
 
@@ -151,7 +154,8 @@ class Step(Rebuilt):
                 "this step is compiled for no mesh of JAX", repair='compile(backend="jax", mesh=mesh, shard=...)'
             )
         states = {} if self.update is None else self.update.states
-        return self.compiled.sharding(states.get(name, name))
+        found: jax.sharding.NamedSharding = self.compiled.sharding(states.get(name, name))
+        return found
 
     def source(self) -> str:
         """The code of the shapes that came last."""
@@ -162,6 +166,22 @@ class Step(Rebuilt):
 
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
+
+class HostedStep(Step):
+    """A step that takes and gives tensors of PyTorch or JAX; otherwise as `Step`."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(
+            self, params: Mapping[str, Tensor] = NOTHING, /, **data: Tensor | float
+        ) -> tuple[Tensor, dict[str, Tensor]]: ...
+        @overload
+        def __call__(
+            self, params: Mapping[str, Tensor], state: Mapping[str, Any], scale: float = 1.0, /, **data: Tensor | float
+        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]: ...
+        def __call__(self, params: Any = NOTHING, state: Any = None, scale: float = 1.0, /, **data: Any) -> Any: ...
 
 
 def _packing(places: Mapping[str, int]) -> Callable[[Sequence[Any]], dict[str, Any]]:

@@ -188,7 +188,7 @@ class Compiled(Rebuilt):
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
-    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
+    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, np.ndarray]:
         if arrays is None or (type(arrays) is dict and not named):
             results = self.entered(named if arrays is None else arrays)
             if results is not None:
