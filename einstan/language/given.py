@@ -76,7 +76,8 @@ def given_called(error: EinstanError, code: str, line: int, first: Mapping[str, 
     repair: str | tuple[()] = own if slots else ()
     if slots and asked != meant:  # both lines are others
         above = f"{given.text}\n" if given.line == line - 1 else ""
-        repair = f"given {slots}({call[1]}){'\n' if above else f' in line {given.line}, and '}{own}"
+        joint = "\n" if above else f" in line {given.line}, and "
+        repair = f"given {slots}({call[1]}){joint}{own}"
         code, start, end = f"{above}{code}", start + len(above), end + len(above)
     problem = f"{content.lhs.tensor} is given, and its name alone is its value"
     return NotationError(problem, text=code, span=(start, end), repair=repair)
