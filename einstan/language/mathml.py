@@ -270,7 +270,7 @@ def on_the_line(name: str) -> str:
 
 
 def symbol(name: str) -> str:
-    """A name: one letter leans, a word stands; ``W1`` has its number below if it has no slots, ``y_hat`` its accent above."""
+    """A name: one letter leans, a word stands; ``W1`` without slots its number below, ``y_hat`` its accent on it."""
     labelled = _LABELLED.fullmatch(name)
     if labelled:
         return f"<msup>{symbol(labelled.group(1))}{_fenced(f'<mn>{escape(labelled.group(2))}</mn>')}</msup>"
