@@ -30,6 +30,7 @@ from einstan.language.arguments import ArgumentError, blamed, checked, checked_m
 from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DataError, EinstanError, MissingError, ProgramError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.show import shown_alone
 from einstan.language.statement import Claim, Document
@@ -281,7 +282,7 @@ class Equation(term.Equation, Composable):
 
 
 @checked_methods()
-class Program(calculus.Program):
+class Program(calculus.Program, Guessed):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``, ``Program([..., ...])``.
 
     The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
@@ -747,6 +748,18 @@ class Program(calculus.Program):
         own = {"context": self.known, "given": self.given, "behind": self.of}
         own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+        """The tensors that the equations define, for these arrays, and ``sizes`` that none of them tells.
+
+        Compiled anew at every call: see `compile`.
+
+        Examples:
+            >>> es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")({"w": [1.0, 2.0]}, X=np.eye(2))
+            {'Z': array([1., 2.]), 'L': np.float64(2.5)}
+        """
+        sizes = named.pop("sizes", None) if "sizes" not in self.whole.inputs else None
+        return self.compile(sizes=sizes)(arrays, **named)
 
     def source(
         self,

@@ -17,6 +17,7 @@ from einstan.language.collecting import collecting_seldom
 from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
+from einstan.language.guesses import Guessed
 from einstan.language.matrices import LATEX, Spelling, as_matrices
 from einstan.language.scope import parse_expression
 from einstan.language.statement import Claim, Convention, Document, Statement, unreadable
@@ -167,7 +168,7 @@ def _example(outcome: Outcome) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Guessed):
     """The lines of a document with their outcomes.  It is true where every claim holds.
 
     Examples:

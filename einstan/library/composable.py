@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from einstan.language.guesses import Guessed
+
 if TYPE_CHECKING:
     from einstan.library.network import Network
 
 
-class Composable:
+class Composable(Guessed):
     """Equations, layers, their uses and networks: ``dense(j=64) >> relu >> dense(j=10)`` is a network.
 
     Examples:

@@ -26,6 +26,7 @@ from einstan.language import latex
 from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
+from einstan.language.guesses import Guessed
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_indices, substitute
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @checked_methods()
-class Derivative(Rebuilt):
+class Derivative(Rebuilt, Guessed):
     """``d of / d wrt1 d wrt2 ...`` of a program, through every equation between them.
 
     - ``equation``: the derivative, one line, deltas as factors; it parses again;

@@ -24,6 +24,7 @@ import numpy as np
 from einstan.language import display
 from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library.einsum_call import (
     array,
     called,
@@ -87,7 +88,7 @@ def einsum(
     return contract(operands, out, dtype, order, casting, optimize, memory_limit, **others)
 
 
-class EinsumFunction:
+class EinsumFunction(Guessed):
     """An einsum as a function of arrays.
 
     Examples:

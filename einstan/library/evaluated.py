@@ -14,6 +14,7 @@ from einstan.calculus.program import Program, remade
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit, passing
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.language.threads import cached_property, lock
@@ -67,7 +68,7 @@ class Specialised:
 
 
 @blamed_methods()
-class CompiledGradients(Rebuilt):
+class CompiledGradients(Rebuilt, Guessed):
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
     by the tensors that they are with respect to.
 
@@ -165,7 +166,7 @@ def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...
 
 
 @checked_methods("__call__", "dense")
-class CompiledDerivative(Rebuilt):
+class CompiledDerivative(Rebuilt, Guessed):
     """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
     With ``backend="torch"`` or ``"jax"`` it gives a `HostedTensor`.
 

@@ -16,6 +16,7 @@ import numpy as np
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library.data import plain_array, require_numbers
 from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_links import span
@@ -38,7 +39,7 @@ SMALL = 1 << 23  # entries of a dense form that is written without asking how mu
 
 
 @blamed_methods("of_cores")
-class FactoredTensor:
+class FactoredTensor(Guessed):
     """``FactoredTensor(names, shape, parts, rows)``: a sum of parts over axes that have names.
 
     The first ``rows`` axes are those of the numerator; ``H @ v`` contracts the others.  Evaluating a Jacobian or

@@ -25,6 +25,7 @@ from einstan.calculus.stable import runnable
 from einstan.language import display, parse_document
 from einstan.language.arguments import blamed_methods, bound, checked_methods, passing, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, tensors
@@ -660,7 +661,7 @@ class Network(Composable):
 
 
 @blamed_methods()
-class Evaluator(Rebuilt):
+class Evaluator(Rebuilt, Guessed):
     """``f(params, **data) -> {name: array}`` for tensors of a network, compiled.
 
     Examples:
@@ -693,7 +694,7 @@ class HostedEvaluator(Evaluator):
 
 
 @checked_methods("compile")
-class ValueAndGrad:
+class ValueAndGrad(Guessed):
     """A scalar and its gradients: ``program`` is the forward and the backward pass together.
 
     Examples:

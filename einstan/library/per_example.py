@@ -19,6 +19,7 @@ from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import blamed_methods, checked_methods, passing
 from einstan.language.errors import ProgramError, listed
+from einstan.language.guesses import Guessed
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
 from einstan.language.term import (
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @checked_methods()
-class PerExample:
+class PerExample(Guessed):
     """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
 
     ``over`` is the index of the loss that counts the examples.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, whole
+from einstan.language.guesses import Guessed
 from einstan.library.figures import figure_of, save_figure
 from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.pictures import write
@@ -30,7 +31,7 @@ NARROW, WIDE = 5.0, 16.0  # inches
 
 
 @blamed_methods()
-class Plan(machine.Plan):
+class Plan(machine.Plan, Guessed):
     """A plan that can be drawn.
 
     Examples:

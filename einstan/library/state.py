@@ -15,6 +15,7 @@ from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.display import curves, note, table
 from einstan.language.display import shown as display
 from einstan.language.errors import DataError, MissingError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
 from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, measure, optional, record, several, whole
@@ -193,7 +194,7 @@ def load(path: str | os.PathLike[str]) -> State:
 
 @checked_methods()
 @dataclass
-class History:
+class History(Guessed):
     """What training did: a row per epoch, the parameters it settled on, and why it ended.
 
     ``history["loss"]`` is one column, NaN for the epochs that have no such entry.  ``params`` are those of the best

@@ -15,6 +15,7 @@ import numpy as np
 from einstan.calculus.program import Assumption
 from einstan.language.arguments import RAW, misfit
 from einstan.language.errors import DataError
+from einstan.language.guesses import Guessed
 from einstan.language.rebuilt import Rebuilt
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
@@ -32,7 +33,7 @@ NOTHING: Mapping[str, Any] = {}
 Tensor = TypeVar("Tensor")
 
 
-class Step(Rebuilt):
+class Step(Rebuilt, Guessed):
     """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
     parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``.
 

@@ -22,6 +22,7 @@ from einstan.calculus.program import Program, sizes_read
 from einstan.language import display
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
+from einstan.language.guesses import Guessed
 from einstan.language.node import preorder
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
@@ -93,7 +94,7 @@ def nominally(program: Program, made: Callable[[int], Made]) -> Made:
 
 
 @checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
-class Compiled(Rebuilt):
+class Compiled(Rebuilt, Guessed):
     """A program as a function of arrays.
 
     ``compiled(X=X, W=W)`` or ``compiled({"X": X, "W": W})`` returns a dictionary from output names to arrays.
