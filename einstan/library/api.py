@@ -95,7 +95,13 @@ class Equation(term.Equation, Composable):
 
     @classmethod
     def of(cls, equation: term.Equation) -> Equation:
-        """The same equation as one that has these methods."""
+        """The same equation as one that has these methods.
+
+        Examples:
+            >>> line = es.Program("y[i] = x[i]^2").equations[0]
+            >>> es.Equation.of(line) is es.parse("y[i] = x[i]^2")
+            True
+        """
         return cls(equation.name, equation.indices, equation.rhs, equation.where)
 
     @property
@@ -249,6 +255,10 @@ class Equation(term.Equation, Composable):
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.
+
+        Examples:
+            >>> es.parse("y[i] = A[i,J] x[J]")(A=np.eye(2), x=[1.0, 2.0])
+            array([1., 2.])
         """
         if positional:
             names = ", ".join(f"{name}={name}" for name in self.program.inputs)
@@ -339,7 +349,15 @@ class Program(calculus.Program, Guessed):
     @property
     def whole(self) -> calculus.Program:
         """These equations and the forward equations that they read, among them the scalar of a backward pass where
-        another could be taken for it."""
+        another could be taken for it.
+
+        Examples:
+            >>> p = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")
+            >>> print(p.backward("L", wrt=["w"]).whole)
+            Z[n] = X[n,K] w[K]
+            dZ[n] = Z[n]
+            dw[k] = X[N,k] dZ[N]
+        """
         whole = self._with(())
         if self.end is not None and not all(e.indices or e.name in self.defined for e in whole):
             whole = self._with((self.end,))
@@ -377,7 +395,13 @@ class Program(calculus.Program, Guessed):
 
     @property
     def known(self) -> calculus.Program:
-        """These equations and all forward equations: what a derivative of a derivative passes through."""
+        """These equations and all forward equations: what a derivative of a derivative passes through.
+
+        Examples:
+            >>> p = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")
+            >>> [str(e.name) for e in p.backward("L", wrt=["w"]).known]
+            ['Z', 'L', 'dZ', 'dw']
+        """
         if self.forward is None:
             return self
         own = (e for e in self.equations if e.name not in self.forward.defined)

@@ -24,7 +24,13 @@ class Composable(Guessed):
     __slots__ = ()
 
     def __rshift__(self, other: Any) -> Network:
-        """This, then ``other``, which reads what this defines; see `einstan.library.compose.compose`."""
+        """This, then ``other``, which reads what this defines; see `einstan.library.compose.compose`.
+
+        Examples:
+            >>> print(es.parse("A[n] = relu(Z[n])") >> es.parse("L = A[N]^2"))
+            A[n] = relu(Z[n])
+            L = A[N]^2
+        """
         from einstan.library.compose import compose
 
         return compose(self, other)

@@ -156,7 +156,13 @@ class Derivative(Rebuilt, Guessed):
 
     @property
     def program(self) -> api.Program:
-        """All equations that the derivative needs, the derivative last."""
+        """All equations that the derivative needs, the derivative last.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.program)
+            dy[i]/dx[j] = 2 A[i,j] x[j]
+        """
         from einstan.library.api import Program
 
         return Program(self._shown.program, self.base.assumptions)
@@ -164,18 +170,36 @@ class Derivative(Rebuilt, Guessed):
     @property
     def equation(self) -> api.Equation:
         """The derivative as one equation; it may read cores that `program` defines.  What is pasted below a program is
-        the text of the derivative, ``print(hessian)``, which has them."""
+        the text of the derivative, ``print(hessian)``, which has them.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.equation)
+            dy[i]/dx[j] = 2 A[i,j] x[j]
+        """
         from einstan.library.api import Equation as UserEquation
 
         return UserEquation.of(self._shown.equation)
 
     @property
     def einsum(self) -> Einsum:
-        """The einsum string of every term of the equation, with its operands."""
+        """The einsum string of every term of the equation, with its operands.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.einsum)
+            'ij,j->ij'  A[i,j], x[j]  times 2
+        """
         return self.equation.einsum
 
     def latex(self, sums: bool = False) -> str:
-        """The equation in LaTeX."""
+        """The equation in LaTeX.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.latex())
+            \\frac{\\partial y_{i}}{\\partial x_{j}} = 2 A_{i,j} x_{j}
+        """
         return latex(self._shown.equation, sums=sums)
 
     def _repr_latex_(self) -> str:
@@ -190,7 +214,13 @@ class Derivative(Rebuilt, Guessed):
     # ---- evaluating --------------------------------------------------------------------------------------------------
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
+        """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J.plan({"i": 10, "j": 20}).flops
+            400
+        """
         return self.compile(sizes=sizes, **options).planned(sizes)
 
     @overload
@@ -231,13 +261,26 @@ class Derivative(Rebuilt, Guessed):
         return source
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
-        """The derivative for these arrays; it is compiled at the first call."""
+        """The derivative for these arrays; it is compiled at the first call.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J(A=np.ones((2, 2)), x=[1.0, 2.0])
+            <FactoredTensor [i,j] 2 x 2: ij->ij; 32 bytes, dense 32 bytes>
+        """
         if self._compiled is None:
             self._compiled = self.compile()
         return self._compiled(arrays, **named)
 
     def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> np.ndarray:
-        """The derivative for these arrays with its zeros written out."""
+        """The derivative for these arrays with its zeros written out.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J.dense(A=np.ones((2, 2)), x=[1.0, 2.0])
+            array([[2., 4.],
+                   [2., 4.]])
+        """
         if self._compiled is None:
             self._compiled = self.compile()
         return self._compiled.dense(arrays, **named)

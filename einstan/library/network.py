@@ -153,7 +153,12 @@ class Network(Composable):
 
     @property
     def output(self) -> str:
-        """The tensor that no other is computed from; after composing, the output of the last part."""
+        """The tensor that no other is computed from; after composing, the output of the last part.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]\\nA[n] = relu(Z[n])").output
+            'A'
+        """
         if self.chain:
             return str(self._output)
         read = {name for names in self.program.reads.values() for name in names}
@@ -718,7 +723,13 @@ class ValueAndGrad(Guessed):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the scalar and of the gradients, ``dW`` that of W."""
+        """The names of the scalar and of the gradients, ``dW`` that of W.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> net.value_and_grad("L").outputs
+            ('L', 'dx')
+        """
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
     def __repr__(self) -> str:

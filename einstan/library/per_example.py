@@ -72,7 +72,13 @@ class PerExample(Guessed):
         self.program = calculus.Program((*kept, self.equation), base.assumptions)
 
     def gradient(self, wrt: str, **options: Any) -> Derivative:
-        """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
+        """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> print(each.gradient("w").equation)
+            deachL[n]/dw[k] = 2 Z[n] X[n,k]
+        """
         return passing(Derivative, options, self.program, self.name, (wrt,), context=self.base)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
@@ -88,7 +94,14 @@ class PerExample(Guessed):
 
     def norms(self, wrt: str | Iterable[str]) -> api.Program:
         """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
-        together ``norm[n]``, its root."""
+        together ``norm[n]``, its root.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> print(each.norms("w"))
+            squarew[n] = 4 Z[n]^2 X[n,K]^2
+            norm[n] = sqrt(squarew[n])
+        """
         from einstan.library.api import Program
 
         found = self.gradients(wrt)
@@ -146,7 +159,14 @@ class Gradients:
     def compile(self, *, backend: str, **options: Any) -> CompiledGradients | HostedGradients: ...
     def compile(self, *, backend: str = "numpy", **options: Any) -> CompiledGradients | HostedGradients:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
-        ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
+        ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients(["w"]).compile()(X=np.eye(2), w=np.ones(2))["w"].dense()
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         from einstan.library.evaluated import CompiledGradients
 
         if backend != "numpy":

@@ -133,7 +133,15 @@ class Step(Rebuilt, Guessed):
 
     @property
     def plan(self) -> Plan:
-        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
+        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> step = net.value_and_grad("L").compile()
+            >>> _ = step({"x": np.zeros(2)}, y=np.ones(2))
+            >>> step.plan.flops
+            7
+        """
         from einstan.library.plan import Plan
 
         return Plan.of(self.compiled.plan)
@@ -159,7 +167,13 @@ class Step(Rebuilt, Guessed):
         return found
 
     def source(self) -> str:
-        """The code of the shapes that came last."""
+        """The code of the shapes that came last.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> net.value_and_grad("L").compile().source().splitlines()[0]
+            'import numpy as np'
+        """
         return self.compiled.source()
 
     def _repr_html_(self) -> str:

@@ -316,7 +316,12 @@ class Compiled(Rebuilt, Guessed):
 
     @cached_property
     def labels(self) -> set[Name]:
-        """The tensors that are compared and not computed with, which may hold whole numbers."""
+        """The tensors that are compared and not computed with, which may hold whole numbers.
+
+        Examples:
+            >>> es.parse("y[n,c] = 1[t[n] == c] x[n,c]").compile().labels
+            {'t'}
+        """
         return compared_alone(self.program.equations)
 
     def prepared(self, name: Name, data: Array) -> Array:
@@ -516,7 +521,14 @@ class Compiled(Rebuilt, Guessed):
 
     @property
     def plan(self) -> Plan:
-        """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
+        """The plan of the shapes that were specialised last; before the first call, of nominal sizes.
+
+        Examples:
+            >>> f = es.parse("y[i] = A[i,J] x[J]").compile()
+            >>> _ = f(A=np.eye(2), x=np.ones(2))
+            >>> f.plan.flops
+            8
+        """
         latest = self._shown._latest
         return latest.plan if latest is not None else self._nominal(self.sizes).plan
 
