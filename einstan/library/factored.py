@@ -94,6 +94,11 @@ class FactoredTensor(Guessed):
 
         ``mirrors`` are orders of the axes under which it is symmetric, where adding up its parts may not be exactly;
         ``origin`` is the equation that it is a value of.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.of_cores(H.names, H.shape, H.parts, H.rows).trace() == H.trace()
+            np.True_
         """
         made = cls.__new__(cls)
         made.names, made.shape, made.parts, made.rows, made.mirrors = names, shape, parts, rows, mirrors
