@@ -391,6 +391,9 @@ class CompiledDerivative(Rebuilt, Guessed):
     def __repr__(self) -> str:
         return f"<CompiledDerivative {self.derivative!r}>"
 
+    def _repr_latex_(self) -> str:
+        return self.derivative._repr_latex_()
+
 
 def noted(made: machine.Plan, special: Specialised) -> Plan:
     """The plan with a line that says which order was chosen, and what the others would have cost."""

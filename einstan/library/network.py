@@ -495,7 +495,8 @@ class Network(Composable):
         return str(self.program)
 
     def __repr__(self) -> str:
-        return f"<Network of {len(self.program)} equations, {len(self.params)} parameters>"
+        count, learned = len(self.program), len(self.params)
+        return f"<Network of {count} equation{'s' * (count != 1)}, {learned} parameter{'s' * (learned != 1)}>"
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
@@ -688,6 +689,10 @@ class Evaluator(Rebuilt, Guessed):
 
     def __repr__(self) -> str:
         return f"<Evaluator of {', '.join(self.names)}>"
+
+    def _repr_html_(self) -> str:
+        told = f"{', '.join(self.names)} as a function of {', '.join(self.compiled.texts)}"
+        return display.shown(display.note(told), display.equations(self.compiled.program))
 
 
 class HostedEvaluator(Evaluator):
