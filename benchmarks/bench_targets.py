@@ -221,12 +221,12 @@ def make_hessian(name: str, problem: Problem, given: Arrays) -> tuple[Callable[[
     others = {n: move(a) for n, a in given.items()}
     if name in (TORCH, JAX):
         backend = NEEDS[name]
-        compiled = es.Program(problem.text).hessian(problem.of, problem.wrt).compile(backend=backend)
-        needed = {n: others[n] for n in compiled.inputs if n in others}
+        hosted: Any = es.Program(problem.text).hessian(problem.of, problem.wrt).compile(backend=backend)
+        needed = {n: others[n] for n in hosted.inputs if n in others}
         if backend == "torch":
-            return lambda: compiled(needed), lambda found: found.numpy().dense()
-        whole = compiled(needed)
-        cores = library.jit(lambda arrays: compiled(arrays).cores)
+            return lambda: hosted(needed), lambda found: found.numpy().dense()
+        whole = hosted(needed)
+        cores = library.jit(lambda arrays: hosted(arrays).cores)
         return lambda: library.block_until_ready(cores(needed)), lambda found: whole.with_cores(found).numpy().dense()
     w = others.pop(problem.wrt)
     if name == AUTOGRAD:

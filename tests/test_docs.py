@@ -5,6 +5,7 @@ says.  An ``ein``, ``latex`` or ``markdown`` with a title is a file of that name
 is a command, and what follows that is its output, in which ``...`` stands for anything.
 """
 
+import ast
 import contextlib
 import importlib
 import importlib.util
@@ -14,14 +15,17 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator
-from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
+from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, DocTestParser, OutputChecker
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import einstan
 from einstan import optimize
+from einstan.language.threads import cached_property
 from einstan.library.cli import main
+from tests import examples
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md"]
@@ -174,3 +178,30 @@ def test_what_docstrings_name_in_other_modules_is_there() -> None:
             for one in inner:
                 defined = re.search(rf"^ *(?:(?:def|class) {one}\b|{one}\b.* = )", text, re.MULTILINE)
                 assert defined, f"{path.relative_to(ROOT)} names {name}"
+
+
+SHOWN = re.compile(r"^::: ([\w.]+)\n((?: {4}.*\n)*)", re.MULTILINE)
+MEMBERS = (property, classmethod, FunctionType, cached_property)
+
+
+def test_whatever_is_in_the_reference_is_used_in_an_example() -> None:
+    used = set()
+    for path in examples.files().values():
+        for library in ("", "torch", "jax"):
+            for example in (e for _, x in examples.docstrings(path, library) for e in DocTestParser().get_examples(x)):
+                used |= {node.attr for node in ast.walk(ast.parse(example.source)) if isinstance(node, ast.Attribute)}
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    unused = set()
+    for name, options in SHOWN.findall(pages):
+        module, _, last = name.rpartition(".")
+        cls = getattr(importlib.import_module(module), last) if last != "NetworkModule" else None  # which is PyTorch's
+        homes = cls.__mro__ if inspect.isclass(cls) and "inherited" in options else (cls,)
+        hidden = "|".join(("^_", *re.findall(r'"!([^"]+)"', options)))
+        for home in (each for each in homes if inspect.isclass(each) and each.__module__.startswith("einstan")):
+            there = {
+                key
+                for key, value in vars(home).items()
+                if isinstance(value, MEMBERS) and ">>>" not in (value.__doc__ or ">>>")
+            }
+            unused |= {f"{home.__name__}.{key}" for key in there - used if not re.search(hidden, key)}
+    assert unused == set()

@@ -227,10 +227,11 @@ def require(name: str, value: Any, hint: Any) -> None:
 
 
 def _unfit(name: str, value: Any, hint: Any) -> ArgumentError:
+    keys = list(value) if isinstance(value, dict) and all(isinstance(key, str) for key in value) else []
     return ArgumentError(
         f"{name} = {shown(value)} is {_a(type(value).__name__)}",
         inferred=f"{name} takes {wanted(hint)}",
-        repair=f"give {name} {wanted(hint)}",
+        repair=f"{name}={keys!r}, the names" if keys and fits(keys, hint) else f"give {name} {wanted(hint)}",
     )
 
 

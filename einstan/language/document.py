@@ -78,7 +78,7 @@ def parse_document(
                     statement = once_defined(statement, first, () if gradients else {*names, *counts})
                 statements.append(statement)
         except EinstanError as error:
-            refused(given_called(error, code, first), line, code, comment)
+            refused(given_called(error, code, line, first), line, code, comment)
     document = Document(tuple(sorted(statements, key=lambda statement: statement.line)))
     if not gradients:
         claimed = {id(s): as_claim(s) for part in document.parts for s in claims_of_gradients(part, known)}
@@ -91,7 +91,7 @@ def parse_document(
     for statement in document.statements:
         if id(statement) in clashing:
             statement = unreadable(*clashing[id(statement)])
-            if found and found[-1].error is statement.error:  # another step of the chain
+            if found and found[-1].error is statement.error and found[-1].line == statement.line:  # another step
                 continue
         found.append(statement)
     return Document(tuple(found))

@@ -53,7 +53,19 @@ class EinstanError(ValueError):
         super().__init__(self.report())
 
     def report(self) -> str:
-        """The whole text: the problem, the place under a caret, what was inferred, and the repair."""
+        """The whole text: the problem, the place under a caret, what was inferred, and the repair.
+
+        Examples:
+            >>> try:
+            ...     es.parse("y[i] = x[j]")
+            ... except es.EinstanError as error:
+            ...     print(error.report())
+            the index j is free on the right but is not on the left
+              y[i] = x[j]
+                       ^
+              inferred: the left side has i; a capital is summed
+              repair:   y[i] = x[J]
+        """
         lines = [self.problem]
         if self.text:
             lines += [f"  {line}" for line in underlined(self.text, self.span)]

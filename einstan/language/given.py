@@ -60,21 +60,27 @@ def _given_of(left: str, inside: str, error: ScopeError) -> EinstanError:
     )  # fmt: skip
 
 
-def given_called(error: EinstanError, code: str, first: Mapping[str, Statement]) -> EinstanError:
+def given_called(error: EinstanError, code: str, line: int, first: Mapping[str, Statement]) -> EinstanError:
     """``y = phi(x)`` behind ``given phi(x)``, whose name stands for its value at what it is given of."""
     found = _NO_FUNCTION.fullmatch(error.problem)
-    content = first[found[1]].content if found is not None and found[1] in first else None
+    given = first.get(found[1]) if found is not None else None
+    content = given.content if given is not None else None
     call = re.search(rf"(?<!\w){found[1]}\s*\(([^()]*)\)", code) if found is not None else None
-    if not isinstance(content, Given) or call is None:
+    if given is None or not isinstance(content, Given) or call is None:
         return error
     asked = re.sub(r"\s", "", call[1]).lower()
     meant = ",".join(show(argument) for argument in content.arguments).lower()
     letters = ",".join(dict.fromkeys(re.findall(r"(?<=[\[,])[a-z]\w*(?=[\],])", call[1])))
     slots = show(content.lhs) if asked == meant else f"{content.lhs.tensor}[{letters}]" if letters else ""
-    line = f"{code[: call.start()]}{slots}{code[call.end() :]}"
-    repair = line if asked == meant else f"given {slots}({call[1]})\n{line}" if slots else ()
+    own, start, end = f"{code[: call.start()]}{slots}{code[call.end() :]}", *call.span()
+    repair: str | tuple[()] = own if slots else ()
+    if slots and asked != meant:  # both lines are others
+        above = f"{given.text}\n" if given.line == line - 1 else ""
+        joint = "\n" if above else f" in line {given.line}, and "
+        repair = f"given {slots}({call[1]}){joint}{own}"
+        code, start, end = f"{above}{code}", start + len(above), end + len(above)
     problem = f"{content.lhs.tensor} is given, and its name alone is its value"
-    return NotationError(problem, text=code, span=call.span(), repair=repair)
+    return NotationError(problem, text=code, span=(start, end), repair=repair)
 
 
 def read_convention(text: str) -> Convention:

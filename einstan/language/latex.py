@@ -129,6 +129,8 @@ def _is_coefficient(factor: Expr) -> bool:
 class LatexWriter(Writer):
     """The same walk as in brackets, with other spellings."""
 
+    in_slots = 0  # how many slots are around what is written
+
     apart = True  # 2i in a subscript may be two slots
     names: Collection[str] = ()  # of the tensors that are written
 
@@ -297,6 +299,7 @@ class LatexWriter(Writer):
 
     def slots(self, slots: tuple[Expression, ...]) -> Task[None]:
         self.put("_{")
+        self.in_slots += 1
         for position, slot in enumerate(slots):
             if position:
                 self.put(",")
@@ -305,13 +308,14 @@ class LatexWriter(Writer):
                 self.put(f"({number(only.value)})")  # its digits would be slots
                 continue
             yield self.slot(slot)
+        self.in_slots -= 1
         self.put("}")
 
     def reference(self, node: Ref) -> Task[None]:
         if isinstance(node.name, Partial):
             yield self.partial(node, node.name)
             return
-        self.put(symbol(node.name))
+        self.put(symbol(node.name) if self.in_slots else tensor(node.name))
         if node.slots:
             yield self.slots(node.slots)
 
@@ -326,6 +330,14 @@ class LatexWriter(Writer):
             yield self.reference(Ref(node.span, tensor, node.slots[start : start + rank]))
             start += rank
         self.put("}")
+
+
+def tensor(name: str) -> str:
+    r"""The name of a tensor: a letter with a number is one word, ``\mathit{Z2}``, whose last digit has no slots."""
+    labelled = _LABELLED.fullmatch(name)
+    if labelled:
+        return f"{tensor(labelled.group(1))}^{{({labelled.group(2)})}}"
+    return rf"\mathit{{{name}}}" if name[1:] and name.isascii() and _NUMBERED.fullmatch(name) else symbol(name)
 
 
 def symbol(name: str) -> str:

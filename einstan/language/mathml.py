@@ -236,8 +236,8 @@ def _reference(node: Ref) -> Task[str]:
     labelled = _LABELLED.fullmatch(node.name)
     if labelled:
         label = _fenced(f"<mn>{escape(labelled.group(2))}</mn>")
-        return f"<msubsup>{symbol(labelled.group(1))}{slots}{label}</msubsup>"
-    return f"<msub>{symbol(node.name)}{slots}</msub>"
+        return f"<msubsup>{on_the_line(labelled.group(1))}{slots}{label}</msubsup>"
+    return f"<msub>{on_the_line(node.name)}{slots}</msub>"
 
 
 def _slots(slots: tuple[Expression, ...]) -> Task[str]:
@@ -261,8 +261,16 @@ def _partial(node: Ref, name: Partial) -> Task[str]:
     return f"<mfrac>{_row((sign, above))}{_row((THIN.join(below),))}</mfrac>"
 
 
+def on_the_line(name: str) -> str:
+    """A name that has slots below it, where no number stands beside them: Z2 of n and j."""
+    numbered = _NUMBERED.fullmatch(name)
+    if not numbered:
+        return symbol(name)
+    return f"<mrow><mi>{escape(numbered.group(1))}</mi><mn>{numbered.group(2)}</mn></mrow>"
+
+
 def symbol(name: str) -> str:
-    """A name: one letter leans, a word stands; ``W1`` has its number below, ``y_hat`` its accent above."""
+    """A name: one letter leans, a word stands; ``W1`` without slots its number below, ``y_hat`` its accent on it."""
     labelled = _LABELLED.fullmatch(name)
     if labelled:
         return f"<msup>{symbol(labelled.group(1))}{_fenced(f'<mn>{escape(labelled.group(2))}</mn>')}</msup>"

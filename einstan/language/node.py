@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from einstan.language.effort import live, spend
+from einstan.language.guesses import missing
 from einstan.language.threads import lock
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Node:
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: few nodes are ever asked for their digest.
         if name != "digest":
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            return missing(self, name)
         for node in postorder(self):
             try:
                 Node.digest.__get__(node)  # type: ignore[attr-defined, misc]

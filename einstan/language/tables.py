@@ -3,10 +3,14 @@ them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from einstan.language.functions import DEFINITIONS, ROWS, SPELLINGS, Function
 from einstan.language.unknown import INSTEAD
+
+_WORD = re.compile(r"(?!assume)[A-Za-z]{2,}[,;:]?")  # of a sentence
+_SIGNS = re.compile(r"^(.*[\[(|/^<>=+].*?)([,;:]?)$")  # which words have none of
 
 # What runs over an axis: its spelling, what it means, and what is said of its derivative.
 REDUCTIONS = {
@@ -46,7 +50,7 @@ def reductions_table() -> str:
     """A line for everything that runs over an axis."""
     rows = REDUCTIONS.values()
     return _table(
-        ("reduction", "is", "derivative"), ((_code(text), _plain(meaning), said) for text, meaning, said in rows)
+        ("reduction", "is", "derivative"), ((_code(text), _with_code(meaning), said) for text, meaning, said in rows)
     )
 
 
@@ -56,7 +60,7 @@ def instead_table() -> str:
     for name, answer in INSTEAD.items():
         names.setdefault(answer, []).append(name)
     return _table(
-        ("called elsewhere", "written here"), ((_codes(own), _plain(answer)) for answer, own in names.items())
+        ("called elsewhere", "written here"), ((_codes(own), _with_code(answer)) for answer, own in names.items())
     )
 
 
@@ -77,9 +81,18 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _plain(text: str) -> str:
-    """Text that Markdown would take for a link, ``sum[K](x)``."""
-    return text.replace("](", "]\\(")
+def _with_code(text: str) -> str:
+    """Words and formulas, these as code: what is between words, up to a comma outside of brackets."""
+    runs: list[list[str]] = [[]]
+    for word in text.split():
+        if _WORD.fullmatch(word):
+            runs += [[word], []]
+            continue
+        runs[-1].append(word)
+        run = " ".join(runs[-1])
+        if word[-1] in ",;:" and all(run.count(a) == run.count(b) for a, b in ("()", "[]")):
+            runs.append([])
+    return " ".join(_SIGNS.sub(r"`\1`\2", " ".join(run)) for run in runs if run)
 
 
 def _codes(names: Iterable[str]) -> str:

@@ -42,10 +42,11 @@ def gone_on(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Notati
     """Statements of which a half stands in the next line, ``+ z``, which was not set in: they are not judged by one."""
     for statement, half in pairwise(s for s in statements if s.kind not in ("note", "rule")):
         if half.error is not None and statement.error is None and _GOES_ON.match(half.text):
-            yield statement, NotationError(
-                f"it goes on in line {half.line}, which begins with an operator", text=statement.text,
+            error = NotationError(
+                f"it goes on in line {half.line}, which begins with an operator", text=f"{statement.text}\n{half.text}",
                 span=(len(statement.text) - 1, len(statement.text)), repair=f"{statement.text}\n  {half.text}",
             )  # fmt: skip
+            yield from ((statement, error), (half, error))
 
 
 def is_cotangent(name: str, names: Collection[Name]) -> bool:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
@@ -30,6 +30,7 @@ from einstan.language.arguments import ArgumentError, blamed, checked, checked_m
 from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DataError, EinstanError, MissingError, ProgramError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.show import shown_alone
 from einstan.language.statement import Claim, Document
@@ -42,7 +43,9 @@ from einstan.library.derivations import Derivations
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
 if TYPE_CHECKING:
+    import jax
     import numpy as np
+    import torch
 
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
     from einstan.machine.meaning.loops import Tensor
     from einstan.machine.run.compiled import Compiled
+    from einstan.machine.run.hosted import Hosted
 
 
 _TANGENT = re.compile(r"t[0-9]*(.+)")
@@ -91,7 +95,13 @@ class Equation(term.Equation, Composable):
 
     @classmethod
     def of(cls, equation: term.Equation) -> Equation:
-        """The same equation as one that has these methods."""
+        """The same equation as one that has these methods.
+
+        Examples:
+            >>> line = es.Program("y[i] = x[i]^2").equations[0]
+            >>> es.Equation.of(line) is es.parse("y[i] = x[i]^2")
+            True
+        """
         return cls(equation.name, equation.indices, equation.rhs, equation.where)
 
     @property
@@ -177,6 +187,12 @@ class Equation(term.Equation, Composable):
         """
         return self.program.plan(sizes, **options)
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> Compiled: ...
+    @overload
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> Hosted: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Compiled | Hosted: ...
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``, that returns ``{name: array}``; see
         `einstan.machine.run.compile.compile`.
@@ -209,7 +225,9 @@ class Equation(term.Equation, Composable):
         own = {"outputs": str(self.name)} if autograd else {}
         return self.program.source(sizes, target=target, autograd=autograd, **own, **options)
 
-    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+    def to_jax(
+        self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]:
         """The tensor that it defines as a function of JAX: see `Program.to_jax`.
 
         Examples:
@@ -222,7 +240,7 @@ class Equation(term.Equation, Composable):
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
-    ) -> TorchFunction:
+    ) -> TorchFunction[torch.Tensor]:
         """The tensor that it defines as a function of PyTorch: see `Program.to_torch`.
 
         Examples:
@@ -237,6 +255,10 @@ class Equation(term.Equation, Composable):
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.
+
+        Examples:
+            >>> es.parse("y[i] = A[i,J] x[J]")(A=np.eye(2), x=[1.0, 2.0])
+            array([1., 2.])
         """
         if positional:
             names = ", ".join(f"{name}={name}" for name in self.program.inputs)
@@ -270,7 +292,7 @@ class Equation(term.Equation, Composable):
 
 
 @checked_methods()
-class Program(calculus.Program):
+class Program(calculus.Program, Guessed):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``, ``Program([..., ...])``.
 
     The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
@@ -327,7 +349,15 @@ class Program(calculus.Program):
     @property
     def whole(self) -> calculus.Program:
         """These equations and the forward equations that they read, among them the scalar of a backward pass where
-        another could be taken for it."""
+        another could be taken for it.
+
+        Examples:
+            >>> p = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")
+            >>> print(p.backward("L", wrt=["w"]).whole)
+            Z[n] = X[n,K] w[K]
+            dZ[n] = Z[n]
+            dw[k] = X[N,k] dZ[N]
+        """
         whole = self._with(())
         if self.end is not None and not all(e.indices or e.name in self.defined for e in whole):
             whole = self._with((self.end,))
@@ -365,7 +395,13 @@ class Program(calculus.Program):
 
     @property
     def known(self) -> calculus.Program:
-        """These equations and all forward equations: what a derivative of a derivative passes through."""
+        """These equations and all forward equations: what a derivative of a derivative passes through.
+
+        Examples:
+            >>> p = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")
+            >>> [str(e.name) for e in p.backward("L", wrt=["w"]).known]
+            ['Z', 'L', 'dZ', 'dw']
+        """
         if self.forward is None:
             return self
         own = (e for e in self.equations if e.name not in self.forward.defined)
@@ -687,7 +723,7 @@ class Program(calculus.Program):
         program = runnable(self._for(outputs))
         return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing())))
 
-    def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, Any]:
+    def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, jax.sharding.PartitionSpec]:
         """Where every tensor lies on a mesh of devices, as a ``jax.sharding.PartitionSpec``, by the letters of the
         equation that defines it: ``{"n": "data", "h": "model"}`` puts ``A[n,h]`` on ``("data", "model")``.
 
@@ -713,6 +749,12 @@ class Program(calculus.Program):
         params = [other for one, other in alike if other in known.inputs and one in self.ranks]
         return {"alike": alike, "params": params, "context": known}
 
+    @overload
+    def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> Compiled: ...
+    @overload
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> Hosted: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> Compiled | Hosted: ...
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`.
 
@@ -730,6 +772,18 @@ class Program(calculus.Program):
         own = {"context": self.known, "given": self.given, "behind": self.of}
         own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+        """The tensors that the equations define, for these arrays, and ``sizes`` that none of them tells.
+
+        Compiled anew at every call: see `compile`.
+
+        Examples:
+            >>> es.Program("Z[n] = X[n,K] w[K]\\nL = 1/2 Z[N]^2")({"w": [1.0, 2.0]}, X=np.eye(2))
+            {'Z': array([1., 2.]), 'L': np.float64(2.5)}
+        """
+        sizes = named.pop("sizes", None) if "sizes" not in self.whole.inputs else None
+        return self.compile(sizes=sizes)(arrays, **named)
 
     def source(
         self,
@@ -762,13 +816,25 @@ class Program(calculus.Program):
         told = f"target = {shown(target)} has no derivatives of its own"
         raise ArgumentError(told, repair='target="torch" or "jax", or the source of program.backward(...)')
 
+    @overload
+    def to_jax(
+        self, outputs: str, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]: ...
+    @overload
+    def to_jax(
+        self,
+        outputs: Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        rule: str = "plain",
+        **options: Any,
+    ) -> Function[tuple[jax.Array, ...]]: ...
     def to_jax(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         rule: str = "plain",
         **options: Any,
-    ) -> Function:
+    ) -> Function[Any]:
         """A function of arrays of JAX, ``f(X, W, b)`` or ``f(params, X=X)``: one array for an output by its name, for
         several a tuple.
 
@@ -787,13 +853,25 @@ class Program(calculus.Program):
 
         return Function(self, outputs, wrt, rule, **options)
 
+    @overload
+    def to_torch(
+        self, outputs: str, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
+    ) -> TorchFunction[torch.Tensor]: ...
+    @overload
+    def to_torch(
+        self,
+        outputs: Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[tuple[torch.Tensor, ...]]: ...
     def to_torch(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> TorchFunction:
+    ) -> TorchFunction[Any]:
         """A function of tensors of PyTorch, ``f(X, W, b)`` or ``f(params, X=X)``: one tensor for an output by its name,
         for several a tuple.
 

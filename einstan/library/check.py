@@ -17,6 +17,7 @@ from einstan.language.collecting import collecting_seldom
 from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
+from einstan.language.guesses import Guessed
 from einstan.language.matrices import LATEX, Spelling, as_matrices
 from einstan.language.scope import parse_expression
 from einstan.language.statement import Claim, Convention, Document, Statement, unreadable
@@ -71,18 +72,36 @@ class Line:
 
     @property
     def number(self) -> int:
-        """The number of the line, counted from 1."""
+        """The number of the line, counted from 1.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> [line.number for line in report.lines]
+            [1, 2, 3]
+        """
         return self.statement.line
 
     @property
     def mark(self) -> str:
-        """The sign of the verdict, ✓ or ✗ among them; empty where nothing is judged."""
+        """The sign of the verdict, ✓ or ✗ among them; empty where nothing is judged.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> [line.mark for line in report.lines]
+            ['', '✓', '✗']
+        """
         return MARKS[self.outcome.verdict] if self.outcome else ""
 
     @property
     def holds(self) -> bool:
         """Whether a claim is true, or refuted where the document says that it is wrong; other lines hold.  One that is
-        true but at a kink is neither without the other, and its note says which is where."""
+        true but at a kink is neither without the other, and its note says which is where.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> [line.holds for line in report.claims]
+            [True, False]
+        """
         if self.outcome is None:
             return True
         wanted = ("refuted", "kink") if self.statement.kind == "refute" else ("proved", "verified", "kink")
@@ -90,7 +109,12 @@ class Line:
 
     @property
     def problem(self) -> str:
-        """What is wrong with a line that cannot be read."""
+        """What is wrong with a line that cannot be read.
+
+        Examples:
+            >>> print(es.check("y = x^").lines[0].problem)
+            the equation ends too early
+        """
         return self.statement.error.problem if self.statement.error is not None else ""
 
     @property
@@ -129,7 +153,17 @@ class Line:
 
     def details(self) -> list[str]:
         """What a report says below a claim that is not proved; of one that does not hold, also which assumptions could
-        not be read."""
+        not be read.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> print(*report.lines[2].details(), sep="\\n")
+            left:          y
+            right:         2 x
+            left - right:  y - 2 x
+            for example:   x = 1
+                           left 1, right 2
+        """
         typed = [f"as typed:      {self.formula}"] if self.formula and self.mark in "✗?≈!" else []
         typed = typed if self.formula != self.statement.text else []
         judged = [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
@@ -167,7 +201,7 @@ def _example(outcome: Outcome) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Guessed):
     """The lines of a document with their outcomes.  It is true where every claim holds.
 
     Examples:
@@ -187,12 +221,24 @@ class Report:
 
     @property
     def claims(self) -> tuple[Line, ...]:
-        """The lines that are judged."""
+        """The lines that are judged.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> [line.mark for line in report.claims]
+            ['✓', '✗']
+        """
         return tuple(line for line in self.lines if line.outcome is not None and not line.problem)
 
     @property
     def ok(self) -> bool:
-        """Whether every claim holds and every line can be read."""
+        """Whether every claim holds and every line can be read.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.ok
+            False
+        """
         return all(line.holds for line in self.lines)
 
     def __bool__(self) -> bool:
@@ -201,7 +247,13 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         """How many claims are proved, verified, refuted, undecided, and if there are any, true but at a kink; and how
-        many lines cannot be read."""
+        many lines cannot be read.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.counts
+            {'proved': 1, 'verified': 0, 'refuted': 1, 'undecided': 0}
+        """
         found = Counter(line.outcome.verdict for line in self.lines if line.outcome)
         return {verdict: found[verdict] for verdict in MARKS if verdict not in SELDOM or found[verdict]}
 
@@ -213,7 +265,13 @@ class Report:
 
     @property
     def definitions(self) -> int:
-        """How many lines define a tensor."""
+        """How many lines define a tensor.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.definitions
+            1
+        """
         return sum(line.statement.kind in ("equation", "given") for line in self.lines)
 
     @property
@@ -227,7 +285,13 @@ class Report:
         return {kind: kinds[kind] for kind in ("read", "partly", "unread")} if found else {}
 
     def summary(self) -> str:
-        """The last line of the printed report."""
+        """The last line of the printed report.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.summary()
+            '2 claims: 1 proved, 1 refuted; line 3 should not be so'
+        """
         total = len(self.claims)
         expected = sum(line.holds and line.statement.kind == "refute" for line in self.claims)
         parts = [f"{count} {SAID.get(verdict, verdict)}" for verdict, count in self.counts.items() if count]
@@ -249,20 +313,38 @@ class Report:
         return str(self)  # what a console is asked for
 
     def json(self) -> dict[str, Any]:
-        """The report as plain data: the schema is in docs/papers.md, and its number changes with it."""
+        """The report as plain data: the schema is in docs/papers.md, and its number changes with it.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.json()["ok"]
+            False
+        """
         return {
             "schema": SCHEMA, "name": self.name, "ok": self.ok, "counts": self.counts, "displays": self.displays,
             "lines": [_json(line) for line in self.lines], "not_expressible": list(self.not_expressible),
         }  # fmt: skip
 
     def latex(self) -> str:
-        """A document of LaTeX with every line typeset."""
+        """A document of LaTeX with every line typeset.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.latex().splitlines()[0]
+            '\\\\documentclass{article}'
+        """
         from einstan.library.report_latex import document
 
         return document([self])
 
     def html(self) -> str:
-        """One page, typeset in MathML, that needs no network."""
+        """One page, typeset in MathML, that needs no network.
+
+        Examples:
+            >>> report = es.check("y = x^2\\ndy/dx = 2 x\\nclaim y = 2 x")
+            >>> report.html()[:15]
+            '<!doctype html>'
+        """
         from einstan.library.report_html import page
 
         return page([self])

@@ -128,7 +128,8 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument("--hidden", type=_widths, metavar="N,N", help="units of the hidden layers (default: 64,32)")
     train.add_argument("--activation", choices=("relu", "tanh", "sigmoid"), help="between them (default: relu)")
     train.add_argument("--epochs", type=_whole, metavar="N", help="passes over the data, in all (default: 40)")
-    train.add_argument("--lr", type=_positive, metavar="R", help="learning rate (default: 0.1, for adam 0.005)")
+    rates = "learning rate (default: 0.1, of a regression 0.01, for adam 0.005)"
+    train.add_argument("--lr", type=_positive, metavar="R", help=rates)
     train.add_argument("--batch", type=_whole, metavar="N", help="rows in a minibatch (default: 32)")
     train.add_argument("--optimiser", choices=("sgd", "momentum", "nesterov", "adam"), help="(default: momentum)")
     train.add_argument("--smoothing", type=_share, metavar="S", help="this share of every label is spread over all "

@@ -7,6 +7,7 @@ import base64
 import tempfile
 import webbrowser
 import zlib
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePath
@@ -64,6 +65,10 @@ class Handler(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        with suppress(ConnectionError):  # a browser that has gone on to another page
+            super().copyfile(source, outputfile)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

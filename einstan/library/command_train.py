@@ -36,6 +36,7 @@ from einstan.library.tables import read_table
 from einstan.library.training import Interrupted, TrainingError, fit
 from einstan.machine.sizes.memory import refuse_more
 
+CAREFUL = 0.01  # the learning rate of a regression, whose errors are no shares
 LOSS, SCORES, LABELS = "L", "S", "Y"  # of a regression the scores are its outputs, in the unit of their spread
 INTERRUPTED = 130
 
@@ -50,6 +51,8 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
     state = State.load(options.resume) if options.resume else None
     recipe = recipe_of(options, state)
     table = _table(recipe, console)
+    if state is None and options.lr is None and not table.classes:
+        recipe.lr = min(recipe.lr, CAREFUL)
     _check_same_data(recipe, table, state)
     network = classifier(table, recipe)
     parts = _parts(table, recipe)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from einstan.language.guesses import Guessed
+
 if TYPE_CHECKING:
     from einstan.library.network import Network
 
 
-class Composable:
+class Composable(Guessed):
     """Equations, layers, their uses and networks: ``dense(j=64) >> relu >> dense(j=10)`` is a network.
 
     Examples:
@@ -22,7 +24,13 @@ class Composable:
     __slots__ = ()
 
     def __rshift__(self, other: Any) -> Network:
-        """This, then ``other``, which reads what this defines; see `einstan.library.compose.compose`."""
+        """This, then ``other``, which reads what this defines; see `einstan.library.compose.compose`.
+
+        Examples:
+            >>> print(es.parse("A[n] = relu(Z[n])") >> es.parse("L = A[N]^2"))
+            A[n] = relu(Z[n])
+            L = A[N]^2
+        """
         from einstan.library.compose import compose
 
         return compose(self, other)

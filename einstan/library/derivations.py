@@ -26,7 +26,12 @@ class Derivations(derivation.Derivations):
 
     def check(self) -> tuple[Proof, ...]:
         """For each line that follows from another the proof that its right side equals the one before, or the points
-        at which the two agree; one that is neither proved nor seen to agree is false."""
+        at which the two agree; one that is neither proved nor seen to agree is false.
+
+        Examples:
+            >>> all(es.parse("y[i] = x[i]^2").derivation("x").check())
+            True
+        """
         return tuple(
             proof or _looked_at(part.question(before, after), proof)
             for part in self

@@ -26,6 +26,7 @@ from einstan.language import latex
 from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
+from einstan.language.guesses import Guessed
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_indices, substitute
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
     from einstan.library.evaluated import CompiledDerivative
     from einstan.library.factored import FactoredTensor
+    from einstan.library.hosted import HostedDerivative
     from einstan.library.plan import Plan
 
 
 @checked_methods()
-class Derivative(Rebuilt):
+class Derivative(Rebuilt, Guessed):
     """``d of / d wrt1 d wrt2 ...`` of a program, through every equation between them.
 
     - ``equation``: the derivative, one line, deltas as factors; it parses again;
@@ -154,7 +156,13 @@ class Derivative(Rebuilt):
 
     @property
     def program(self) -> api.Program:
-        """All equations that the derivative needs, the derivative last."""
+        """All equations that the derivative needs, the derivative last.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.program)
+            dy[i]/dx[j] = 2 A[i,j] x[j]
+        """
         from einstan.library.api import Program
 
         return Program(self._shown.program, self.base.assumptions)
@@ -162,18 +170,36 @@ class Derivative(Rebuilt):
     @property
     def equation(self) -> api.Equation:
         """The derivative as one equation; it may read cores that `program` defines.  What is pasted below a program is
-        the text of the derivative, ``print(hessian)``, which has them."""
+        the text of the derivative, ``print(hessian)``, which has them.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.equation)
+            dy[i]/dx[j] = 2 A[i,j] x[j]
+        """
         from einstan.library.api import Equation as UserEquation
 
         return UserEquation.of(self._shown.equation)
 
     @property
     def einsum(self) -> Einsum:
-        """The einsum string of every term of the equation, with its operands."""
+        """The einsum string of every term of the equation, with its operands.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.einsum)
+            'ij,j->ij'  A[i,j], x[j]  times 2
+        """
         return self.equation.einsum
 
     def latex(self, sums: bool = False) -> str:
-        """The equation in LaTeX."""
+        """The equation in LaTeX.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> print(J.latex())
+            \\frac{\\partial y_{i}}{\\partial x_{j}} = 2 A_{i,j} x_{j}
+        """
         return latex(self._shown.equation, sums=sums)
 
     def _repr_latex_(self) -> str:
@@ -188,14 +214,22 @@ class Derivative(Rebuilt):
     # ---- evaluating --------------------------------------------------------------------------------------------------
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
+        """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J.plan({"i": 10, "j": 20}).flops
+            400
+        """
         return self.compile(sizes=sizes, **options).planned(sizes)
 
     @overload
     def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledDerivative: ...
     @overload
-    def compile(self, *, backend: str, **options: Any) -> Any: ...
-    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> HostedDerivative: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> CompiledDerivative | HostedDerivative: ...
+    def compile(self, *, backend: str = "numpy", **options: Any) -> CompiledDerivative | HostedDerivative:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
         ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`.
 
@@ -207,9 +241,9 @@ class Derivative(Rebuilt):
         from einstan.library.evaluated import CompiledDerivative
 
         if backend != "numpy":
-            from einstan.library.hosted import Hosted
+            from einstan.library.hosted import HostedDerivative
 
-            return Hosted(self.program.whole, self._shown.name, self.context, backend, self, **options)
+            return HostedDerivative(self.program.whole, self._shown.name, self.context, backend, self, **options)
         return CompiledDerivative(self, **options)
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
@@ -227,13 +261,26 @@ class Derivative(Rebuilt):
         return source
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
-        """The derivative for these arrays; it is compiled at the first call."""
+        """The derivative for these arrays; it is compiled at the first call.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J(A=np.ones((2, 2)), x=[1.0, 2.0])
+            <FactoredTensor [i,j] 2 x 2: ij->ij; 32 bytes, dense 32 bytes>
+        """
         if self._compiled is None:
             self._compiled = self.compile()
         return self._compiled(arrays, **named)
 
     def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> np.ndarray:
-        """The derivative for these arrays with its zeros written out."""
+        """The derivative for these arrays with its zeros written out.
+
+        Examples:
+            >>> J = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x")
+            >>> J.dense(A=np.ones((2, 2)), x=[1.0, 2.0])
+            array([[2., 4.],
+                   [2., 4.]])
+        """
         if self._compiled is None:
             self._compiled = self.compile()
         return self._compiled.dense(arrays, **named)

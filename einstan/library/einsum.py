@@ -89,12 +89,22 @@ class Einsum:
 
     @property
     def string(self) -> str:
-        """The strings of the terms, joined by `` + ``."""
+        """The strings of the terms, joined by `` + ``.
+
+        Examples:
+            >>> es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]").einsum.string
+            'nK,Kj->nj + j,n->nj'
+        """
         return " + ".join(term.string for term in self.terms)
 
     @property
     def operands(self) -> tuple[Expr, ...]:
-        """The operands of all terms, in order."""
+        """The operands of all terms, in order.
+
+        Examples:
+            >>> [str(x) for x in es.parse("Z[n,j] = X[n,K] W[K,j]").einsum.operands]
+            ['X[n,K]', 'W[K,j]']
+        """
         return tuple(operand for term in self.terms for operand in term.operands)
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 from einstan.language import display
 from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library.einsum_call import (
     array,
     called,
@@ -40,13 +41,17 @@ from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import Label, Subscripts, expanded, read, tensor
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from einstan.library.api import Equation
 
 
 @overload
 def einsum(subscripts: str, /) -> EinsumFunction: ...
 @overload
-def einsum(*operands: Any, **options: Any) -> Any: ...
+def einsum(subscripts: str, operand: ArrayLike, /, *operands: ArrayLike, **options: Any) -> np.ndarray: ...
+@overload
+def einsum(operand: ArrayLike, labels: Sequence[Any], /, *others: Any, **options: Any) -> np.ndarray: ...
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -83,7 +88,7 @@ def einsum(
     return contract(operands, out, dtype, order, casting, optimize, memory_limit, **others)
 
 
-class EinsumFunction:
+class EinsumFunction(Guessed):
     """An einsum as a function of arrays.
 
     Examples:
@@ -100,11 +105,17 @@ class EinsumFunction:
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
 
-    def __call__(self, *arrays: Any, **options: Any) -> Any:
-        """The value; ``options`` are those of `einsum`."""
+    def __call__(self, *arrays: ArrayLike, **options: Any) -> np.ndarray:
+        """The value; ``options`` are those of `einsum`.
+
+        Examples:
+            >>> es.einsum("ij,j->i")(np.eye(2), [1.0, 2.0])
+            array([1., 2.])
+        """
         if not arrays:
             expanded(self.subscripts, [])
-        return contract((self.subscripts.text, *arrays), **options)
+        found: np.ndarray = contract((self.subscripts.text, *arrays), **options)
+        return found
 
     def __str__(self) -> str:
         return str(self.subscripts)
@@ -117,12 +128,22 @@ class EinsumFunction:
 
     @property
     def string(self) -> str:
-        """The string without blanks and with its arrow."""
+        """The string without blanks and with its arrow.
+
+        Examples:
+            >>> es.einsum(" ij, jk ").string
+            'ij,jk->ik'
+        """
         return str(self.subscripts)
 
     @property
     def equation(self) -> Equation:
-        """The einsum as an equation, of which everything can be asked that equations answer."""
+        """The einsum as an equation, of which everything can be asked that equations answer.
+
+        Examples:
+            >>> print(es.einsum("ij,jk->ik").equation)
+            T[i,k] = A[i,J] B[J,k]
+        """
         return _parsed(equation_of(self.subscripts))
 
     @property
@@ -137,7 +158,12 @@ class EinsumFunction:
         return Gradients(self.subscripts)
 
     def with_axes(self, *ranks: int) -> EinsumFunction:
-        """The same for operands of so many axes: a letter for every axis of an ellipsis."""
+        """The same for operands of so many axes: a letter for every axis of an ellipsis.
+
+        Examples:
+            >>> es.einsum("...j,jk").with_axes(3, 2).string
+            'abj,jk->abk'
+        """
         counts = [whole("an operand's axes", rank) for rank in ranks]
         return EinsumFunction(read(str(lettered(expanded(self.subscripts, counts)))))
 
@@ -174,12 +200,22 @@ class Gradient:
 
     @property
     def string(self) -> str:
-        """The einsum string, that of B in ``'ij,jk->ik'`` is ``'ij,ik->jk'``."""
+        """The einsum string, that of B in ``'ij,jk->ik'`` is ``'ij,ik->jk'``.
+
+        Examples:
+            >>> es.einsum("ij,jk->ik").gradients[1].string
+            'ij,ik->jk'
+        """
         return str(self.subscripts)
 
     @property
     def equation(self) -> Equation:
-        """The same as an equation."""
+        """The same as an equation.
+
+        Examples:
+            >>> print(es.einsum("ij,jk->ik").gradients[1].equation)
+            dB[j,k] = A[I,j] dT[I,k]
+        """
         count = len(self.operands)
         if self.operands[-1].startswith("1["):  # the equation finds out what no operand has
             count -= 1
@@ -255,6 +291,10 @@ class Gradients:
 
         ``cotangent`` is the gradient of whatever is differentiated with respect to the result; none is needed for a
         result without axes.  Every gradient has the shape and the dtype of its operand.
+
+        Examples:
+            >>> es.einsum("i,i->").gradients([1.0, 2.0], [3.0, 4.0], wrt=0)
+            array([3., 4.])
         """
         given = [array(x, k, letters(self.subscripts, k)) for k, x in enumerate(arrays)]
         one = isinstance(wrt, int | str)

@@ -14,6 +14,7 @@ from einstan.calculus.program import Program, remade
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit, passing
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.language.threads import cached_property, lock
@@ -67,7 +68,7 @@ class Specialised:
 
 
 @blamed_methods()
-class CompiledGradients(Rebuilt):
+class CompiledGradients(Rebuilt, Guessed):
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
     by the tensors that they are with respect to.
 
@@ -107,7 +108,14 @@ class CompiledGradients(Rebuilt):
         return {name: assemble(results) for name, assemble in found.items()}
 
     def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
-        """The same as arrays; one that does not fit is refused before it is allocated."""
+        """The same as arrays; one that does not fit is refused before it is allocated.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients(["w"]).compile().dense(X=np.eye(2), w=np.ones(2))["w"]
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         found = self(arrays, **named)
         for tensor in found.values():
             tensor.refuse_large()
@@ -119,7 +127,13 @@ class CompiledGradients(Rebuilt):
         return Plan.of(self.compiled.plan)
 
     def source(self) -> str:
-        """The code that computes the cores."""
+        """The code that computes the cores.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients(["w"]).compile().source().splitlines()[0]
+            'import numpy as np'
+        """
         return self.compiled.source()
 
 
@@ -165,7 +179,7 @@ def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...
 
 
 @checked_methods("__call__", "dense")
-class CompiledDerivative(Rebuilt):
+class CompiledDerivative(Rebuilt, Guessed):
     """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
     With ``backend="torch"`` or ``"jax"`` it gives a `HostedTensor`.
 
@@ -209,7 +223,14 @@ class CompiledDerivative(Rebuilt):
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
     ) -> np.ndarray:
-        """The same with its zeros written out; see `FactoredTensor.dense`."""
+        """The same with its zeros written out; see `FactoredTensor.dense`.
+
+        Examples:
+            >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+            >>> f.dense(A=np.ones((2, 2)), x=[1.0, 2.0])
+            array([[2., 4.],
+                   [2., 4.]])
+        """
         special, results = self._results(arrays, named)
         assert isinstance(special.assemble, Assembly)
         if out is not None or limit is not None:
@@ -319,24 +340,49 @@ class CompiledDerivative(Rebuilt):
 
     @property
     def order(self) -> str:
-        """The order of the latest call."""
+        """The order of the latest call.
+
+        Examples:
+            >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+            >>> f.order
+            'cross-country'
+        """
         return self._current().order
 
     @property
     def plan(self) -> Plan:
-        """The plan of the latest call, with the orders that were compared; before the first call, of nominal sizes."""
+        """The plan of the latest call, with the orders that were compared; before the first call, of nominal sizes.
+
+        Examples:
+            >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+            >>> _ = f(A=np.ones((2, 2)), x=[1.0, 2.0])
+            >>> f.plan.flops
+            8
+        """
         special = self._current()
         return noted(special.compiled.plan, special)
 
     def planned(self, sizes: Mapping[str, int]) -> Plan:
-        """The plan for these sizes."""
+        """The plan for these sizes.
+
+        Examples:
+            >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+            >>> f.planned({"i": 10, "j": 20}).flops
+            400
+        """
         special = self._chosen({}, {**self.sizes, **sizes}, None)
         options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
         made = machine.plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
         return noted(made, special)
 
     def source(self) -> str:
-        """The code of the cores for the latest call."""
+        """The code of the cores for the latest call.
+
+        Examples:
+            >>> f = es.Program("y[i] = A[i,J] x[J]^2").jacobian("y", "x").compile()
+            >>> f.source().splitlines()[0]
+            'import numpy as np'
+        """
         return self._current().compiled.source()
 
     def _current(self) -> Specialised:
@@ -344,6 +390,9 @@ class CompiledDerivative(Rebuilt):
 
     def __repr__(self) -> str:
         return f"<CompiledDerivative {self.derivative!r}>"
+
+    def _repr_latex_(self) -> str:
+        return self.derivative._repr_latex_()
 
 
 def noted(made: machine.Plan, special: Specialised) -> Plan:

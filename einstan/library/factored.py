@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library.data import plain_array, require_numbers
 from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_links import span
@@ -25,6 +26,9 @@ from einstan.library.symmetric import mended
 from einstan.machine.sizes.memory import available_memory, fits, human_bytes
 
 if TYPE_CHECKING:
+    from scipy.sparse import coo_array, csc_array, csr_array
+    from scipy.sparse.linalg import LinearOperator
+
     from einstan.language.term import Equation as TermEquation
     from einstan.library.api import Equation
     from einstan.library.blocks import Blocks
@@ -35,7 +39,7 @@ SMALL = 1 << 23  # entries of a dense form that is written without asking how mu
 
 
 @blamed_methods("of_cores")
-class FactoredTensor:
+class FactoredTensor(Guessed):
     """``FactoredTensor(names, shape, parts, rows)``: a sum of parts over axes that have names.
 
     The first ``rows`` axes are those of the numerator; ``H @ v`` contracts the others.  Evaluating a Jacobian or
@@ -90,6 +94,11 @@ class FactoredTensor:
 
         ``mirrors`` are orders of the axes under which it is symmetric, where adding up its parts may not be exactly;
         ``origin`` is the equation that it is a value of.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.of_cores(H.names, H.shape, H.parts, H.rows).trace() == H.trace()
+            np.True_
         """
         made = cls.__new__(cls)
         made.names, made.shape, made.parts, made.rows, made.mirrors = names, shape, parts, rows, mirrors
@@ -130,40 +139,82 @@ class FactoredTensor:
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """How many axes there are.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.ndim
+            2
+        """
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """Entries of the dense form."""
+        """Entries of the dense form.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.size
+            4
+        """
         return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the entries."""
+        """The dtype of the entries.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.dtype
+            dtype('float64')
+        """
         return dtype_of(self.parts)
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are held: those of the factors, each array once."""
+        """Bytes that are held: those of the factors, each array once.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.nbytes
+            16
+        """
         held = {id(array): array.nbytes for part in self.parts for array, _ in part.factors}
         return sum(held.values())
 
     @property
     def dense_nbytes(self) -> int:
-        """Bytes that `dense` would need."""
+        """Bytes that `dense` would need.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.dense_nbytes
+            32
+        """
         return self.size * self.dtype.itemsize
 
     @property
     def equation(self) -> Equation | None:
-        """The equation that it is a value of; None where it was made by operations on other tensors."""
+        """The equation that it is a value of; None where it was made by operations on other tensors.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> print(H.equation)
+            dL/dx[n]dx[m] = 6 x[n] δ[n,m]
+        """
         from einstan.library.api import Equation
 
         return None if self.origin is None else Equation.of(self.origin)
 
     @property
     def einsum(self) -> Einsum | None:
-        """The einsum string of every term of `equation`, with its operands."""
+        """The einsum string of every term of `equation`, with its operands.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> print(H.einsum)
+            'n,nm->nm'  x[n], δ[n,m]  times 6
+        """
         equation = self.equation
         return None if equation is None else equation.einsum
 
@@ -185,7 +236,13 @@ class FactoredTensor:
         return display.shown(display.equations(lines), picture(self), display.note(repr(self)[1:-1]))
 
     def axis(self, which: str | int) -> int:
-        """The position of an axis, by its name or by itself."""
+        """The position of an axis, by its name or by itself.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.axis(H.names[1])
+            1
+        """
         if isinstance(which, int | np.integer):
             which = int(which)
             if not -self.ndim <= which < self.ndim:
@@ -265,7 +322,13 @@ class FactoredTensor:
     # ---- linear operations -------------------------------------------------------------------------------------------
 
     def scaled(self, number: float) -> FactoredTensor:
-        """Every entry times a number."""
+        """Every entry times a number.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H.scaled(2).diagonal()
+            array([12., 24.])
+        """
         scaled = self.like(p._replace(scale=p.scale * number) for p in self.parts)
         scaled.mirrors = self.mirrors
         return scaled
@@ -282,7 +345,13 @@ class FactoredTensor:
         return self.scaled(-1.0)
 
     def __add__(self, other: Any) -> FactoredTensor:
-        """The sum of tensors of one shape; parts of one structure that are cores become one core."""
+        """The sum of tensors of one shape; parts of one structure that are cores become one core.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> (H + H).diagonal()
+            array([12., 24.])
+        """
         if isinstance(other, np.ndarray):
             other = as_factored(other)
         if not isinstance(other, FactoredTensor):
@@ -322,7 +391,13 @@ class FactoredTensor:
 
     @property
     def T(self) -> FactoredTensor:
-        """Rows and columns exchanged."""
+        """Rows and columns exchanged.
+
+        Examples:
+            >>> J = es.parse("y[i] = A[i,J] x[J]").program.jacobian("y", "x")(A=np.ones((2, 3)), x=np.ones(3))
+            >>> J.T.shape
+            (3, 2)
+        """
         return self.transpose()
 
     def joined(self, *pairs: tuple[str | int, str | int]) -> FactoredTensor:
@@ -417,14 +492,26 @@ class FactoredTensor:
     def __matmul__(self, other: np.ndarray | Sequence[Any]) -> np.ndarray: ...
     def __matmul__(self, other: Any) -> Any:
         """Columns of this one with rows of the other.  With an array the result is an array; axes of the array beyond
-        the columns are carried along, so that ``H @ V`` is a product with many vectors."""
+        the columns are carried along, so that ``H @ V`` is a product with many vectors.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> H @ np.ones(2)
+            array([ 6., 12.])
+        """
         columns = range(self.rows, self.ndim)
         if isinstance(other, FactoredTensor):
             return self.dot(other, tuple(columns), tuple(range(other.rows)))
         return self.dot(other, tuple(columns)).dense()
 
     def __rmatmul__(self, other: Any) -> np.ndarray:
-        """``v @ H``: the last axes of an array with the rows."""
+        """``v @ H``: the last axes of an array with the rows.
+
+        Examples:
+            >>> H = es.Program("L = sum[N](x[N]^3)").hessian("L", "x")(x=[1.0, 2.0])
+            >>> np.ones(2) @ H
+            array([ 6., 12.])
+        """
         array = plain_array("the array", other)
         first = array.ndim - self.rows
         if first < 0:
@@ -498,6 +585,14 @@ class FactoredTensor:
 
         return cholesky(self)
 
+    @overload
+    def to_scipy(self, form: Literal["operator"] = "operator") -> LinearOperator: ...
+    @overload
+    def to_scipy(self, form: Literal["csr"]) -> csr_array: ...
+    @overload
+    def to_scipy(self, form: Literal["csc"]) -> csc_array: ...
+    @overload
+    def to_scipy(self, form: Literal["coo"]) -> coo_array: ...
     def to_scipy(self, form: str = "operator") -> Any:
         """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array.
 

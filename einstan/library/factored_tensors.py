@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from einstan.library.labelled import Labels
 from einstan.machine.plan.costs import symbol
 
 Tensor = Any
+Held = TypeVar("Held")  # the class of the tensors of a library
 
 
 class Piece(NamedTuple):
@@ -29,7 +30,7 @@ class Piece(NamedTuple):
     factors: tuple[tuple[Tensor, Labels], ...]
 
 
-class HostedTensor:
+class HostedTensor(Generic[Held]):
     """A sum of products of tensors of ``backend`` over axes that have names; the first ``rows`` are the numerator's.
 
     ``H.dense()`` writes the zeros, ``H @ v`` contracts the other axes with the first ones of v, ``v @ H`` the rows with
@@ -51,11 +52,11 @@ class HostedTensor:
         return len(self.shape)
 
     @property
-    def cores(self) -> tuple[Tensor, ...]:
+    def cores(self) -> tuple[Held, ...]:
         """The tensors that it is made of, each once."""
         return tuple({id(tensor): tensor for piece in self.pieces for tensor, _ in piece.factors}.values())
 
-    def with_cores(self, cores: Sequence[Tensor]) -> HostedTensor:
+    def with_cores(self, cores: Sequence[Held]) -> HostedTensor[Held]:
         """The same structure with other cores, in the order of `cores`."""
         new = {id(old): each for old, each in zip(self.cores, cores, strict=True)}
         pieces = [Piece(p.axes, tuple((new[id(tensor)], labels) for tensor, labels in p.factors)) for p in self.pieces]
@@ -69,17 +70,17 @@ class HostedTensor:
         ]
         return FactoredTensor(self.names, self.shape, parts, self.rows)
 
-    def dense(self) -> Tensor:
+    def dense(self) -> Held:
         """All entries, zeros included."""
         return self._total([(piece, piece.axes) for piece in self.pieces], self.shape)
 
-    def __matmul__(self, other: Tensor) -> Tensor:
+    def __matmul__(self, other: Held) -> Held:
         return self._times(other, range(self.rows, self.ndim), range(self.rows), 0)
 
-    def __rmatmul__(self, other: Tensor) -> Tensor:
+    def __rmatmul__(self, other: Tensor) -> Held:
         return self._times(other, range(self.rows), range(self.rows, self.ndim), other.ndim - self.rows)
 
-    def diagonal(self) -> Tensor:
+    def diagonal(self) -> Held:
         """The entries whose rows and columns are equal, in the shape of the rows."""
         if self.shape[: self.rows] != self.shape[self.rows :]:
             raise DataError(
@@ -118,7 +119,7 @@ class HostedTensor:
         sizes = [self.shape[k] for k in kept]
         return self._total(made, (*others[:first], *sizes, *others[first:]), other)
 
-    def _total(self, made: Sequence[tuple[Piece, Labels]], shape: Sequence[int], like: Tensor = None) -> Tensor:
+    def _total(self, made: Sequence[tuple[Piece, Labels]], shape: Sequence[int], like: Tensor = None) -> Any:
         """The sum of pieces, each with the axes that it has in the result."""
         found = [self._made(piece, out, tuple(shape)) for piece, out in made]
         if not found:
@@ -167,7 +168,7 @@ class HostedAssembly:
         at = {core: k for k, core in enumerate(outputs)}
         self.terms = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
 
-    def __call__(self, tensors: Sequence[Tensor]) -> HostedTensor:
+    def __call__(self, tensors: Sequence[Tensor]) -> HostedTensor[Any]:
         pieces = [Piece(axes, tuple((tensors[k], labels) for k, labels in factors)) for axes, factors in self.terms]
         return HostedTensor(self.backend, self.names, self.shape, pieces, self.rows)
 

@@ -7,7 +7,7 @@ is compiled alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
@@ -30,10 +30,11 @@ from einstan.machine.run.handed import together
 from einstan.machine.run.hosted import Hosted
 
 Arrays = dict[str, Any]
+Result = TypeVar("Result")  # a tensor, or a tuple of them
 AS_WRITTEN = "as written"  # the program whose contractions have been named, for errors
 
 
-class ForeignFunction(Rebuilt):
+class ForeignFunction(Rebuilt, Generic[Result]):
     """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``.
 
     Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
@@ -13,54 +13,84 @@ from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.library.derivative import Derivative
 from einstan.library.evaluated import CompiledDerivative
+from einstan.library.factored_tensors import HostedTensor
 from einstan.machine.plan.plan import Plan
 from einstan.machine.run.compile import compile
+from einstan.machine.run.compiled import Compiled
+
+Tensor = TypeVar("Tensor")  # what comes back is of the class of what is given
 
 
-@blamed_methods()
 class Hosted(Rebuilt):
-    """``compiled.dense(params, X=X)`` is a derivative as a tensor of ``backend``; several, ``{name: tensor}``.
+    """What both share: dense tensors of ``backend`` for several names of a program."""
 
-    ``compiled(params, X=X)`` is one that keeps its deltas, a `einstan.library.factored_tensors.HostedTensor`.
-    """
+    compiled: Compiled
 
-    def __init__(
-        self,
-        program: Program,
-        names: Name | Mapping[str, Name],
-        context: Program,
-        backend: str,
-        derivative: Derivative | None = None,
-        **options: Any,
-    ) -> None:
-        self.factored = None if derivative is None else CompiledDerivative(derivative, backend=backend, **options)
-        self.derivative = derivative
-        self.program, self.names, self.context, self.backend, self.options = program, names, context, backend, options
-        outputs = tuple(names.values()) if isinstance(names, Mapping) else (names,)
-        self.compiled = passing(
-            compile, options, runnable(program), outputs, backend=backend, function="derivative", context=context
-        )
-        self.inputs = self.compiled.texts
-
-    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        found = self.compiled(arrays, **named)
-        if isinstance(self.names, Mapping):
-            return {tensor: found[str(name)] for tensor, name in self.names.items()}
-        return found[str(self.names)]
-
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        if self.factored is not None:
-            return self.factored(arrays, **named)
-        raise DataError(
-            "several derivatives that keep their deltas are made of arrays of NumPy",
-            inferred=f"they are compiled for backend={self.backend!r}",
-            repair=("compiled.dense(...), which writes their zeros", "or one derivative at a time"),
-        )
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tensors that it takes."""
+        return self.compiled.texts
 
     @property
     def plan(self) -> Plan:
+        """The plan of the latest call."""
         return self.compiled.plan
 
     def source(self) -> str:
         """The code that computes it."""
         return self.compiled.source()
+
+
+def _dense(program: Program, outputs: tuple[Name, ...], context: Program, backend: str, options: Any) -> Compiled:
+    made: Compiled = passing(
+        compile, options, runnable(program), outputs, backend=backend, function="derivative", context=context
+    )
+    return made
+
+
+@blamed_methods()
+class HostedDerivative(Hosted):
+    """``compiled(params, X=X)`` is a derivative that keeps its deltas, a
+    `einstan.library.factored_tensors.HostedTensor`; ``compiled.dense(params, X=X)`` a tensor of ``backend``."""
+
+    def __init__(
+        self, program: Program, name: Name, context: Program, backend: str, derivative: Derivative, **options: Any
+    ) -> None:
+        self.factored = CompiledDerivative(derivative, backend=backend, **options)
+        self.derivative = derivative
+        self.program, self.name, self.context, self.backend, self.options = program, name, context, backend, options
+        self.compiled = _dense(program, (name,), context, backend, options)
+
+    def __call__(
+        self, arrays: Mapping[str, Tensor | float] | None = None, /, **named: Tensor | float
+    ) -> HostedTensor[Tensor]:
+        return cast(HostedTensor[Tensor], self.factored(arrays, **named))
+
+    def dense(self, arrays: Mapping[str, Tensor | float] | None = None, /, **named: Tensor | float) -> Tensor:
+        """The derivative with its zeros written out."""
+        return cast(Tensor, self.compiled(arrays, **named)[str(self.name)])
+
+
+@blamed_methods()
+class HostedGradients(Hosted):
+    """``compiled.dense(params, X=X)`` gives several derivatives, ``{name: tensor}``."""
+
+    def __init__(
+        self, program: Program, names: Mapping[str, Name], context: Program, backend: str, **options: Any
+    ) -> None:
+        self.program, self.names, self.context, self.backend, self.options = program, names, context, backend, options
+        self.compiled = _dense(program, tuple(names.values()), context, backend, options)
+
+    def dense(
+        self, arrays: Mapping[str, Tensor | float] | None = None, /, **named: Tensor | float
+    ) -> dict[str, Tensor]:
+        """The derivatives with their zeros written out."""
+        found = self.compiled(arrays, **named)
+        return {tensor: cast(Tensor, found[str(name)]) for tensor, name in self.names.items()}
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        raise DataError(
+            "several derivatives that keep their deltas are made of arrays of NumPy",
+            inferred=f"they are compiled for backend={self.backend!r}",
+            repair=("compiled.dense(...), which writes their zeros", "or one derivative at a time"),
+        )

@@ -37,6 +37,9 @@ from einstan.library.rename import renamed, renamed_assumption, renamed_axis, re
 from einstan.machine.sizes.refusals import reader_of
 
 if TYPE_CHECKING:
+    import jax
+    import torch
+
     from einstan.library.to_jax import Function
     from einstan.library.to_torch import TorchFunction
 
@@ -130,7 +133,12 @@ class Layer(Composable):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the tensors that it reads, parameters among them."""
+        """The names of the tensors that it reads, parameters among them.
+
+        Examples:
+            >>> es.layers.dense.inputs
+            ('X', 'W', 'b')
+        """
         return tuple(str(name) for name in self.program.inputs)
 
     def partial(self, wrt: str) -> api.Equation:
@@ -159,10 +167,18 @@ class Layer(Composable):
 
     @property
     def einsum(self) -> Einsum:
-        """The einsum string of the output, with its operands."""
+        """The einsum string of the output, with its operands.
+
+        Examples:
+            >>> print(es.layers.dense.einsum)
+            'nK,Kj->nj'  X[n,K], W[K,j]
+            'j,n->nj'  b[j], 1[n]
+        """
         return einsum(self.equation)
 
-    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+    def to_jax(
+        self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]:
         """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`.
 
         Examples:
@@ -175,7 +191,7 @@ class Layer(Composable):
 
     def to_torch(
         self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
-    ) -> TorchFunction:
+    ) -> TorchFunction[torch.Tensor]:
         """The layer as a function of PyTorch, ``dense.to_torch()(X, W, b)``: see `api.Program.to_torch`.
 
         Examples:
@@ -217,6 +233,10 @@ class Layer(Composable):
         The first argument is the output's new name.  A keyword that names a tensor gives its name in the network; one
         that names an index fixes its extent.  An input that is not named keeps its name; a parameter that is not named
         gets the output's name after its own (``WH``), so that two layers share one only where both name it.
+
+        Examples:
+            >>> print(*es.layers.relu("A", Z="H").equations)
+            A[n,j] = relu(H[n,j])
         """
         if output is not None and not isinstance(output, str):
             raise ArgumentError(

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from einstan.calculus.stable import runnable
 from einstan.language import display, parse_document
 from einstan.language.arguments import blamed_methods, bound, checked_methods, passing, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, listed, nearest
+from einstan.language.guesses import Guessed
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, tensors
@@ -37,17 +38,21 @@ from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.mesh import gradients_of, on_mesh, partition_specs
 from einstan.library.optimisers import Optimiser
-from einstan.library.step import NOTHING, Step
+from einstan.library.step import NOTHING, HostedStep, Step
 from einstan.library.updates import Update
 from einstan.machine.run.compile import compile as compile_program
 from einstan.machine.run.compiled import floating
 from einstan.machine.run.handed import together
+from einstan.machine.run.hosted import Hosted
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import reader_of
 from einstan.machine.sizes.specs import specs_of
 
 if TYPE_CHECKING:
+    import jax
+    import torch
+
     from einstan.library.derivative import Derivative
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     from einstan.library.torch_module import NetworkModule
 
 Arrays = dict[str, np.ndarray]
+Tensor = TypeVar("Tensor")
 NOMINAL = "a nominal size"
 LARGEST = 2**62  # entries of an axis
 
@@ -147,7 +153,12 @@ class Network(Composable):
 
     @property
     def output(self) -> str:
-        """The tensor that no other is computed from; after composing, the output of the last part."""
+        """The tensor that no other is computed from; after composing, the output of the last part.
+
+        Examples:
+            >>> es.Network("Z[n] = X[n,K] w[K]\\nA[n] = relu(Z[n])").output
+            'A'
+        """
         if self.chain:
             return str(self._output)
         read = {name for names in self.program.reads.values() for name in names}
@@ -336,13 +347,21 @@ class Network(Composable):
         """
         return self.program.per_example(loss, over)
 
+    @overload
+    def to_jax(
+        self, outputs: str | None = None, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[jax.Array]: ...
+    @overload
+    def to_jax(
+        self, outputs: Iterable[str], wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any
+    ) -> Function[tuple[jax.Array, ...]]: ...
     def to_jax(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         rule: str = "plain",
         **options: Any,
-    ) -> Function:
+    ) -> Function[Any]:
         """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
         `api.Program.to_jax`.
 
@@ -354,13 +373,29 @@ class Network(Composable):
         """
         return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
 
+    @overload
+    def to_torch(
+        self,
+        outputs: str | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[torch.Tensor]: ...
+    @overload
+    def to_torch(
+        self,
+        outputs: Iterable[str],
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction[tuple[torch.Tensor, ...]]: ...
     def to_torch(
         self,
         outputs: str | Iterable[str] | None = None,
         wrt: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> TorchFunction:
+    ) -> TorchFunction[Any]:
         """Tensors of the network, by default its output, as a function of PyTorch, ``f(params, X=X)``: see
         `api.Program.to_torch`.
 
@@ -372,13 +407,21 @@ class Network(Composable):
         """
         return self.program.to_torch(self.output if outputs is None else outputs, wrt, double_backward, **options)
 
+    @overload
+    def to_torch_module(
+        self, params: Mapping[str, Any], outputs: str | None = None, double_backward: bool = True, **options: Any
+    ) -> NetworkModule[torch.Tensor]: ...
+    @overload
+    def to_torch_module(
+        self, params: Mapping[str, Any], outputs: Iterable[str], double_backward: bool = True, **options: Any
+    ) -> NetworkModule[tuple[torch.Tensor, ...]]: ...
     def to_torch_module(
         self,
         params: Mapping[str, Any],
         outputs: str | Iterable[str] | None = None,
         double_backward: bool = True,
         **options: Any,
-    ) -> NetworkModule:
+    ) -> NetworkModule[Any]:
         """The network as an ``nn.Module`` with these first values of its parameters, ``module(X, Y)``: see
         `einstan.library.torch_module.NetworkModule`, and `to_torch` for the rest.
 
@@ -452,7 +495,8 @@ class Network(Composable):
         return str(self.program)
 
     def __repr__(self) -> str:
-        return f"<Network of {len(self.program)} equations, {len(self.params)} parameters>"
+        count, learned = len(self.program), len(self.params)
+        return f"<Network of {count} equation{'s' * (count != 1)}, {learned} parameter{'s' * (learned != 1)}>"
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
@@ -539,6 +583,10 @@ class Network(Composable):
         wanted = (wrt,) if isinstance(wrt, str) else tuple(self.params if wrt is None else wrt)
         return ValueAndGrad(self, loss, wanted, options)
 
+    @overload
+    def evaluator(self, *names: str, backend: Literal["numpy"] = "numpy", **options: Any) -> Evaluator: ...
+    @overload
+    def evaluator(self, *names: str, backend: Literal["torch", "jax"], **options: Any) -> HostedEvaluator: ...
     def evaluator(self, *names: str, **options: Any) -> Evaluator:
         """``f(params, **data) -> {name: array}`` for tensors of the network, compiled.
 
@@ -555,7 +603,8 @@ class Network(Composable):
                     inferred=f"defined are {listed(known)}",
                     repair=nearest(name, known) or "name one of these",
                 )
-        return Evaluator(self, names, **options)
+        made = Evaluator if options.get("backend", "numpy") == "numpy" else HostedEvaluator
+        return made(self, names, **options)
 
     @bound
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
@@ -618,7 +667,7 @@ class Network(Composable):
 
 
 @blamed_methods()
-class Evaluator(Rebuilt):
+class Evaluator(Rebuilt, Guessed):
     """``f(params, **data) -> {name: array}`` for tensors of a network, compiled.
 
     Examples:
@@ -641,9 +690,21 @@ class Evaluator(Rebuilt):
     def __repr__(self) -> str:
         return f"<Evaluator of {', '.join(self.names)}>"
 
+    def _repr_html_(self) -> str:
+        told = f"{', '.join(self.names)} as a function of {', '.join(self.compiled.texts)}"
+        return display.shown(display.note(told), display.equations(self.compiled.program))
+
+
+class HostedEvaluator(Evaluator):
+    """Tensors of a network as tensors of PyTorch or JAX; otherwise as `Evaluator`."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, params: Mapping[str, Tensor] = NOTHING, /, **data: Tensor | float) -> dict[str, Tensor]: ...
+
 
 @checked_methods("compile")
-class ValueAndGrad:
+class ValueAndGrad(Guessed):
     """A scalar and its gradients: ``program`` is the forward and the backward pass together.
 
     Examples:
@@ -667,7 +728,13 @@ class ValueAndGrad:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the scalar and of the gradients, ``dW`` that of W."""
+        """The names of the scalar and of the gradients, ``dW`` that of W.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> net.value_and_grad("L").outputs
+            ('L', 'dx')
+        """
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
     def __repr__(self) -> str:
@@ -677,6 +744,19 @@ class ValueAndGrad:
         told = f"{self.loss} and its gradients with respect to {', '.join(self.wrt)}"
         return display.shown(display.note(told), display.equations(self.program))
 
+    @overload
+    def compile(
+        self,
+        check: bool = True,
+        update: Optimiser | None = None,
+        *,
+        backend: Literal["numpy"] = "numpy",
+        **options: Any,
+    ) -> Step: ...
+    @overload
+    def compile(
+        self, check: bool = True, update: Optimiser | None = None, *, backend: Literal["torch", "jax"], **options: Any
+    ) -> HostedStep: ...
     def compile(self, check: bool = True, update: Optimiser | None = None, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
 
@@ -700,7 +780,7 @@ class ValueAndGrad:
         program, outputs, checked = self._run(check, made)
         own = {"context": self.network.program, **(self._placing(made) if "mesh" in options else {})}
         compiled = passing(compile_program, options, program, outputs, **own)
-        return Step(self, compiled, checked, made)
+        return (HostedStep if isinstance(compiled, Hosted) else Step)(self, compiled, checked, made)
 
     def _placing(self, update: Update | None) -> dict[str, Any]:
         """What a mesh has to know of a step: which tensors are alike, and which are learned."""
@@ -709,7 +789,7 @@ class ValueAndGrad:
 
     def specs(
         self, shard: Mapping[str, Any], shard_params: Any = None, update: Optimiser | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, jax.sharding.PartitionSpec]:
         """Where every tensor of a step lies on a mesh of devices, gradients and the optimiser's state among them: see
         `einstan.library.api.Program.specs`.
 

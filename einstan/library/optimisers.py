@@ -76,11 +76,21 @@ class SGD:
 
     @property
     def rule(self) -> Rule:
-        """The update as equations."""
+        """The update as equations.
+
+        Examples:
+            >>> print(*es.SGD(0.1).rule.equations, sep="\\n")
+            P^(new)[i] = P[i] - rate G[i]
+        """
         return Rule(("P^(new)[i] = P[i] - rate G[i]",), {}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
-        """The state before the first update."""
+        """The state before the first update.
+
+        Examples:
+            >>> es.SGD(0.1).init({"w": np.ones(2)})
+            {'step': array(0)}
+        """
         return {"step": np.array(0)}
 
     @blamed
@@ -88,7 +98,14 @@ class SGD:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
-        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
+
+        Examples:
+            >>> sgd, params = es.SGD(0.1), {"w": np.ones(2)}
+            >>> params, state = sgd.update(params, {"w": np.array([1.0, 2.0])}, sgd.init(params))
+            >>> params["w"].round(3), state["step"]
+            (array([0.9, 0.8]), np.int64(1))
+        """
         rate = self.rate * scale
         return {name: p - rate * grads[name] for name, p in params.items()}, {"step": state["step"] + 1}
 
@@ -117,14 +134,25 @@ class Momentum:
 
     @property
     def rule(self) -> Rule:
-        """The update as equations."""
+        """The update as equations.
+
+        Examples:
+            >>> print(*es.Momentum(0.1).rule.equations, sep="\\n")
+            V^(new)[i] = 0.9 V[i] + G[i]
+            P^(new)[i] = P[i] - rate V^(new)[i]
+        """
         beta = _decimal(self.beta)
         step = f"rate (G[i] + {beta} V^(new)[i])" if self.nesterov else "rate V^(new)[i]"
         equations = (f"V^(new)[i] = {beta} V[i] + G[i]", f"P^(new)[i] = P[i] - {step}")
         return Rule(equations, {"V": "v"}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
-        """The state before the first update."""
+        """The state before the first update.
+
+        Examples:
+            >>> es.Momentum(0.1).init({"w": np.ones(2)})
+            {'step': array(0), 'v.w': array([0., 0.])}
+        """
         _refuse_large(params, 1)
         return {"step": np.array(0)} | {f"v.{name}": namespace(p).zeros_like(p) for name, p in params.items()}
 
@@ -133,7 +161,14 @@ class Momentum:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
-        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
+
+        Examples:
+            >>> momentum, params = es.Momentum(0.1), {"w": np.ones(2)}
+            >>> params, state = momentum.update(params, {"w": np.array([1.0, 2.0])}, momentum.init(params))
+            >>> params["w"].round(3), state["step"]
+            (array([0.9, 0.8]), np.int64(1))
+        """
         rate = self.rate * scale
         new_params, new_state = {}, {"step": state["step"] + 1}
         for name, p in params.items():
@@ -171,7 +206,14 @@ class Adam:
 
     @property
     def rule(self) -> Rule:
-        """The update as equations."""
+        """The update as equations.
+
+        Examples:
+            >>> print(*es.Adam(0.1).rule.equations, sep="\\n")
+            M^(new)[i] = 0.9 M[i] + 0.09999999999999998 G[i]
+            V^(new)[i] = 0.999 V[i] + 0.0010000000000000009 G[i]^2
+            P^(new)[i] = P[i] - rate M^(new)[i] / (sqrt(V^(new)[i] / second) + 0.00000001)
+        """
         beta1, beta2, epsilon = _decimal(self.beta1), _decimal(self.beta2), _decimal(self.epsilon)
         equations = (
             f"M^(new)[i] = {beta1} M[i] + {_decimal(1 - self.beta1)} G[i]",
@@ -185,7 +227,12 @@ class Adam:
         return Rule(equations, {"M": "m", "V": "v"}, scalars)
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
-        """The state before the first update."""
+        """The state before the first update.
+
+        Examples:
+            >>> es.Adam(0.1).init({"w": np.ones(2)})
+            {'step': array(0), 'm.w': array([0., 0.]), 'v.w': array([0., 0.])}
+        """
         _refuse_large(params, 2)
         state = {"step": np.array(0)}
         for name, p in params.items():
@@ -198,7 +245,14 @@ class Adam:
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
-        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update."""
+        """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
+
+        Examples:
+            >>> adam, params = es.Adam(0.1), {"w": np.ones(2)}
+            >>> params, state = adam.update(params, {"w": np.array([1.0, 2.0])}, adam.init(params))
+            >>> params["w"].round(3), state["step"]
+            (array([0.9, 0.9]), np.int64(1))
+        """
         step = state["step"] + 1
         t = count(state["step"]) + 1
         first, second = 1 - self.beta1**t, 1 - self.beta2**t

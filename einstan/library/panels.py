@@ -60,7 +60,8 @@ def answer_json(panel: str, given: str) -> str:
 def read(text: str) -> Shown:
     """The lines as they are read and typeset, what is wrong with them, and the names that can be asked about."""
     document = parse_document(text, forgiving=True)
-    errors = [told(s.error, text, s.line) for s in document.statements if s.error is not None]
+    refused = {id(s.error): s for s in reversed(document.statements)}.values()  # one of two lines is told once
+    errors = [told(s.error, text, s.line) for s in reversed(refused) if s.error is not None]
     program = Program(())
     if not errors:
         try:
@@ -279,10 +280,11 @@ def told(error: EinstanError, text: str, line: int = 0) -> Shown:
 
 
 def place(part: str, text: str, line: int) -> tuple[int, int]:
-    """Where a part stands in a text, at its line or below; else that line."""
+    """Where a part stands in a text, at its line or below, or in the lines that end there; else that line."""
     begin = sum(len(x) + 1 for x in text.split("\n")[: line - 1]) if line else 0
-    if part and (at := text.find(part, begin)) >= 0:
-        return at, at + len(part)
+    for at in (text.find(part, begin), text.rfind(part, 0, begin + len(part)) if "\n" in part else -1):
+        if part and at >= 0:
+            return at, at + len(part)
     return begin, begin + len(text[begin:].partition("\n")[0] if line else "")
 
 

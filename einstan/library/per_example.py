@@ -19,6 +19,7 @@ from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import blamed_methods, checked_methods, passing
 from einstan.language.errors import ProgramError, listed
+from einstan.language.guesses import Guessed
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
 from einstan.language.term import (
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
     from einstan.library import api
     from einstan.library.evaluated import CompiledGradients
     from einstan.library.factored import FactoredTensor
+    from einstan.library.hosted import HostedGradients
 
 
 @checked_methods()
-class PerExample:
+class PerExample(Guessed):
     """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
 
     ``over`` is the index of the loss that counts the examples.
@@ -70,7 +72,13 @@ class PerExample:
         self.program = calculus.Program((*kept, self.equation), base.assumptions)
 
     def gradient(self, wrt: str, **options: Any) -> Derivative:
-        """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
+        """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> print(each.gradient("w").equation)
+            deachL[n]/dw[k] = 2 Z[n] X[n,k]
+        """
         return passing(Derivative, options, self.program, self.name, (wrt,), context=self.base)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
@@ -86,7 +94,14 @@ class PerExample:
 
     def norms(self, wrt: str | Iterable[str]) -> api.Program:
         """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
-        together ``norm[n]``, its root."""
+        together ``norm[n]``, its root.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> print(each.norms("w"))
+            squarew[n] = 4 Z[n]^2 X[n,K]^2
+            norm[n] = sqrt(squarew[n])
+        """
         from einstan.library.api import Program
 
         found = self.gradients(wrt)
@@ -139,16 +154,25 @@ class Gradients:
     @overload
     def compile(self, *, backend: Literal["numpy"] = "numpy", **options: Any) -> CompiledGradients: ...
     @overload
-    def compile(self, *, backend: str, **options: Any) -> Any: ...
-    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+    def compile(self, *, backend: Literal["torch", "jax"], **options: Any) -> HostedGradients: ...
+    @overload
+    def compile(self, *, backend: str, **options: Any) -> CompiledGradients | HostedGradients: ...
+    def compile(self, *, backend: str = "numpy", **options: Any) -> CompiledGradients | HostedGradients:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
-        ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
+        ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients(["w"]).compile()(X=np.eye(2), w=np.ones(2))["w"].dense()
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         from einstan.library.evaluated import CompiledGradients
 
         if backend != "numpy":
-            from einstan.library.hosted import Hosted
+            from einstan.library.hosted import HostedGradients
 
-            return Hosted(self.program, self.names, self.base, backend, **options)
+            return HostedGradients(self.program, self.names, self.base, backend, **options)
         return CompiledGradients(self.program, self.names, self.base, **options)
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, whole
+from einstan.language.errors import DataError
+from einstan.language.guesses import Guessed
 from einstan.library.figures import figure_of, save_figure
 from einstan.library.graph import Edge, Graph, Vertex
-from einstan.library.pictures import write
+from einstan.library.pictures import rendered, write
 from einstan.machine.plan import plan as machine
 from einstan.machine.plan.costs import FREE
 from einstan.machine.plan.table import as_rows, totals
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NARROW, WIDE = 5.0, 16.0  # inches
+DRAWN = 40  # steps of which a notebook shows a picture
 
 
 @blamed_methods()
-class Plan(machine.Plan):
+class Plan(machine.Plan, Guessed):
     """A plan that can be drawn.
 
     Examples:
@@ -88,7 +91,17 @@ class Plan(machine.Plan):
     def _repr_html_(self) -> str:
         head, *rows = as_rows(self)
         left = {"result", "einsum", "call", "shape", "buffer", "equation", "layout"}
-        return display.shown(display.table(head, rows, left), display.note("\n".join(totals(self))))
+        return display.shown(display.table(head, rows, left), display.note("\n".join(totals(self))), self._picture())
+
+    def _picture(self) -> str:
+        """What `draw` draws, where Graphviz is there and it can be looked at as a whole."""
+        if len(self.steps) > DRAWN:
+            return ""
+        try:
+            svg = rendered(self.graph_of_steps(), "svg").decode()
+        except DataError:
+            return ""
+        return svg[svg.index("<svg") :]
 
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,

@@ -15,6 +15,7 @@ from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.display import curves, note, table
 from einstan.language.display import shown as display
 from einstan.language.errors import DataError, MissingError, nearest
+from einstan.language.guesses import Guessed
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
 from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, measure, optional, record, several, whole
@@ -69,7 +70,14 @@ class State:
     total: float = 0.0
 
     def snapshot(self) -> State:
-        """The same run, not affected by what happens to this one later."""
+        """The same run, not affected by what happens to this one later.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> history.state.snapshot().epoch
+            3
+        """
         generator = np.random.Generator(type(self.generator.bit_generator)())
         generator.bit_generator.state = self.generator.bit_generator.state
         return State(
@@ -82,6 +90,13 @@ class State:
         """Write the run to an ``.npz`` file; a file that was there stays whole until the new one is complete.
 
         Raises `DataError` for what cannot be a run, and where it cannot be written.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> history.state.save("run.npz")
+            >>> es.load("run.npz").epoch
+            3
         """
         page = self.page()
         arrays = {f"params/{name}": array for name, array in self.params.items()}
@@ -90,7 +105,14 @@ class State:
         checkpoint.save_arrays(path, arrays, {"has_best": self.best is not None, **page})
 
     def page(self) -> dict[str, Any]:
-        """All but the arrays, as JSON has it.  Raises `DataError` where a field or an array cannot be that of a run."""
+        """All but the arrays, as JSON has it.  Raises `DataError` where a field or an array cannot be that of a run.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> history.state.page()["epoch"]
+            3
+        """
         page = {name: getattr(self, name) for name in FIELDS}
         page["generator"] = bit_generators.page_of(self.generator)
         wrong = record(FIELDS)("state", page) or _unlike(page) or _misfit(self.params, self.optimiser, self.best)
@@ -100,7 +122,15 @@ class State:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> State:
-        """The run that `save` wrote.  Raises `DataError` for a file that is damaged or is something else."""
+        """The run that `save` wrote.  Raises `DataError` for a file that is damaged or is something else.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> es.save("run.npz", history.state)
+            >>> es.State.load("run.npz").epoch
+            3
+        """
         arrays, meta = checkpoint.load_arrays(path)
         page = {name: meta[name] for name in FIELDS if name in meta}
         if meta["version"] == 1:
@@ -193,7 +223,7 @@ def load(path: str | os.PathLike[str]) -> State:
 
 @checked_methods()
 @dataclass
-class History:
+class History(Guessed):
     """What training did: a row per epoch, the parameters it settled on, and why it ended.
 
     ``history["loss"]`` is one column, NaN for the epochs that have no such entry.  ``params`` are those of the best
@@ -212,17 +242,38 @@ class History:
 
     @property
     def rows(self) -> list[Row]:
-        """One dictionary per epoch."""
+        """One dictionary per epoch.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> [round(row["loss"], 3) for row in history.rows]
+            [1.0, 0.25, 0.062]
+        """
         return self.state.rows
 
     @property
     def params(self) -> Arrays:
-        """Parameter name to array."""
+        """Parameter name to array.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> list(history.params)
+            ['x']
+        """
         return self.state.best if self.restore_best and self.state.best is not None else self.state.params
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose parameters these are, counted from 1."""
+        """The epoch whose parameters these are, counted from 1.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> history.best_epoch
+            3
+        """
         return self.state.best_epoch
 
     def __len__(self) -> int:
@@ -260,7 +311,14 @@ class History:
 
     @property
     def epochs(self) -> list[int]:
-        """The numbers of the epochs that have a row."""
+        """The numbers of the epochs that have a row.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> history = es.fit(net, "L", {"y": np.ones(2)}, epochs=3, optimiser=es.SGD(0.5), progress=False)
+            >>> history.epochs
+            [1, 2, 3]
+        """
         return [int(row.get("epoch", k + 1)) for k, row in enumerate(self.rows)]
 
     def _repr_html_(self) -> str:

@@ -8,13 +8,14 @@ longer than a few dozen calls of NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
 from einstan.calculus.program import Assumption
 from einstan.language.arguments import RAW, misfit
 from einstan.language.errors import DataError
+from einstan.language.guesses import Guessed
 from einstan.language.rebuilt import Rebuilt
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
@@ -22,14 +23,17 @@ from einstan.machine.run.compiled import Compiled
 from einstan.machine.run.spread import Spread
 
 if TYPE_CHECKING:
+    import jax
+
     from einstan.library.network import ValueAndGrad
     from einstan.library.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 NOTHING: Mapping[str, Any] = {}
+Tensor = TypeVar("Tensor")
 
 
-class Step(Rebuilt):
+class Step(Rebuilt, Guessed):
     """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
     parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``.
 
@@ -129,12 +133,20 @@ class Step(Rebuilt):
 
     @property
     def plan(self) -> Plan:
-        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
+        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> step = net.value_and_grad("L").compile()
+            >>> _ = step({"x": np.zeros(2)}, y=np.ones(2))
+            >>> step.plan.flops
+            7
+        """
         from einstan.library.plan import Plan
 
         return Plan.of(self.compiled.plan)
 
-    def sharding(self, name: str) -> Any:
+    def sharding(self, name: str) -> jax.sharding.NamedSharding:
         """Where a tensor or a part of the optimiser's state lies on the mesh that the step is compiled for: a
         ``jax.sharding.NamedSharding``.
 
@@ -151,10 +163,17 @@ class Step(Rebuilt):
                 "this step is compiled for no mesh of JAX", repair='compile(backend="jax", mesh=mesh, shard=...)'
             )
         states = {} if self.update is None else self.update.states
-        return self.compiled.sharding(states.get(name, name))
+        found: jax.sharding.NamedSharding = self.compiled.sharding(states.get(name, name))
+        return found
 
     def source(self) -> str:
-        """The code of the shapes that came last."""
+        """The code of the shapes that came last.
+
+        Examples:
+            >>> net = es.Network("L = 1/2 (x[N] - y[N])^2", parameters={"x": "zeros"})
+            >>> net.value_and_grad("L").compile().source().splitlines()[0]
+            'import numpy as np'
+        """
         return self.compiled.source()
 
     def _repr_html_(self) -> str:
@@ -162,6 +181,22 @@ class Step(Rebuilt):
 
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
+
+class HostedStep(Step):
+    """A step that takes and gives tensors of PyTorch or JAX; otherwise as `Step`."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(
+            self, params: Mapping[str, Tensor] = NOTHING, /, **data: Tensor | float
+        ) -> tuple[Tensor, dict[str, Tensor]]: ...
+        @overload
+        def __call__(
+            self, params: Mapping[str, Tensor], state: Mapping[str, Any], scale: float = 1.0, /, **data: Tensor | float
+        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]: ...
+        def __call__(self, params: Any = NOTHING, state: Any = None, scale: float = 1.0, /, **data: Any) -> Any: ...
 
 
 def _packing(places: Mapping[str, int]) -> Callable[[Sequence[Any]], dict[str, Any]]:

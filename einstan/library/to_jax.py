@@ -10,14 +10,14 @@ one program that gives values and tangents; by `api.Program.vjp` two, what rests
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from einstan.language.arguments import ArgumentError, blamed_methods, shown
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.term import Name, tensors
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
-from einstan.library.foreign_function import Arrays, ForeignFunction, is_real, kept, pulled, pushed
+from einstan.library.foreign_function import Arrays, ForeignFunction, Result, is_real, kept, pulled, pushed
 from einstan.library.jax_text import written
 from einstan.machine.run.compiled import Compiled
 
@@ -25,7 +25,7 @@ RULES = ("plain", "jvp", "vjp")
 
 
 @blamed_methods()
-class Function(ForeignFunction):
+class Function(ForeignFunction[Result]):
     """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``: an array of JAX, or where several
     ``outputs`` were asked for a tuple of them.
 
@@ -59,7 +59,7 @@ class Function(ForeignFunction):
         super().__init__(program, outputs, wrt, options)
         self.rule = rule
 
-    def __call__(self, *arrays: Any, **named: Any) -> Any:
+    def __call__(self, *arrays: Any, **named: Any) -> Result:
         ordered = self.arranged(arrays, named)
         if self.rule != "plain":
             self._refuse_broken(ordered)
@@ -80,7 +80,7 @@ class Function(ForeignFunction):
                 inferred="jvp, jacfwd and linearize go forward",
                 repair='rule="jvp", which has both',
             ) from error
-        return found[0] if isinstance(self.outputs, str) else found
+        return cast(Result, found[0] if isinstance(self.outputs, str) else found)
 
     @property
     def jax(self) -> Any:

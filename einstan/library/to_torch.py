@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language.arguments import ArgumentError, blamed_methods, shown
@@ -19,7 +19,7 @@ from einstan.language.term import tensors
 from einstan.language.threads import cached_property
 from einstan.library import api
 from einstan.library.assumptions import excess
-from einstan.library.foreign_function import ForeignFunction
+from einstan.library.foreign_function import ForeignFunction, Result
 from einstan.library.levels import Level
 from einstan.library.torch_text import written
 from einstan.machine.run.compile import compile
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @blamed_methods()
-class TorchFunction(ForeignFunction):
+class TorchFunction(ForeignFunction[Result]):
     """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``: a tensor, or where several
     ``outputs`` were asked for a tuple of them.
 
@@ -68,9 +68,9 @@ class TorchFunction(ForeignFunction):
         if "torch" in sys.modules:
             _ = self.torch  # which PyTorch's compiler could not import
 
-    def __call__(self, *arrays: Any, **named: Any) -> Any:
+    def __call__(self, *arrays: Any, **named: Any) -> Result:
         found = self.torch.called(self, self.arranged(arrays, named))
-        return found[0] if isinstance(self.outputs, str) else found
+        return cast(Result, found[0] if isinstance(self.outputs, str) else found)
 
     def level(self, names: tuple[str, ...]) -> Level:
         """The function of tensors of these names, in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 import torch
@@ -11,13 +11,14 @@ import torch
 from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError, listed
 from einstan.library.data import require_names
+from einstan.library.foreign_function import Result
 
 if TYPE_CHECKING:
     from einstan.library.network import Network
     from einstan.library.to_torch import TorchFunction
 
 
-class NetworkModule(torch.nn.Module):
+class NetworkModule(torch.nn.Module, Generic[Result]):
     """``module(X, Y)``, in the order of ``module.inputs``, or by name, ``module(X=X, Y=Y)``: outputs of a network.
 
     Parameters have the names of the network in ``named_parameters`` and ``state_dict``.
@@ -30,7 +31,7 @@ class NetworkModule(torch.nn.Module):
         (tensor([1., 2.]), torch.Size([2]), 'X -> Z')
     """
 
-    def __init__(self, function: TorchFunction, network: Network, params: Mapping[str, Any]) -> None:
+    def __init__(self, function: TorchFunction[Result], network: Network, params: Mapping[str, Any]) -> None:
         super().__init__()
         self.function = function
         self.inputs = tuple(name for name in function.inputs if name not in network.params)
@@ -46,7 +47,11 @@ class NetworkModule(torch.nn.Module):
                 )
             self.register_parameter(name, torch.nn.Parameter(_tensor(name, params[name])))
 
-    def forward(self, *arrays: Any, **data: Any) -> Any:
+    if TYPE_CHECKING:  # which PyTorch says nothing of
+
+        def __call__(self, *arrays: Any, **data: Any) -> Result: ...
+
+    def forward(self, *arrays: Any, **data: Any) -> Result:
         if len(arrays) > len(self.inputs):
             told = f"{len(arrays)} tensors are given, and there are {len(self.inputs)} inputs"
             raise ArgumentError(told, inferred=f"they are {listed(self.inputs)}", repair="give them by name")

@@ -51,26 +51,57 @@ class Flat(Rebuilt):
         self._hessian: Curvature | None = None
 
     def fun(self, x: np.ndarray) -> float:
-        """The value."""
+        """The value.
+
+        Examples:
+            >>> flat = es.optimize.flat(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)})
+            >>> float(flat.fun(flat.x0))
+            2.0
+        """
         return self.objective.value(self.unpack(x))
 
     def jac(self, x: np.ndarray) -> np.ndarray:
-        """The gradient, as long as ``x``."""
+        """The gradient, as long as ``x``.
+
+        Examples:
+            >>> flat = es.optimize.flat(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)})
+            >>> flat.jac(flat.x0)
+            array([-2., -2.])
+        """
         return self.fun_and_jac(x)[1]
 
     def fun_and_jac(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """Both at once, for ``jac=True``."""
+        """Both at once, for ``jac=True``.
+
+        Examples:
+            >>> flat = es.optimize.flat(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)})
+            >>> flat.fun_and_jac(flat.x0)[1]
+            array([-2., -2.])
+        """
         value, gradient = self.objective.value_and_gradient(self.unpack(x))
         return value, self.pack(gradient)
 
     def hess(self, x: np.ndarray) -> np.ndarray:
-        """The Hessian, dense."""
+        """The Hessian, dense.
+
+        Examples:
+            >>> flat = es.optimize.flat(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)})
+            >>> flat.hess(flat.x0)
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         if self._hessian is None:
             self._hessian = hessian(self.objective)
         return dense(self._hessian(self.unpack(x)), self.layout, self.layout)
 
     def hessp(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """The Hessian times a vector; the Hessian is not made."""
+        """The Hessian times a vector; the Hessian is not made.
+
+        Examples:
+            >>> flat = es.optimize.flat(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)})
+            >>> flat.hessp(flat.x0, np.array([1.0, 0.0]))
+            array([2., 0.])
+        """
         return self.pack(self.objective.product(self.unpack(x), self.unpack(v)))
 
 
@@ -119,11 +150,24 @@ class FlatSystem:
         return dict(zip(self._names, self._values(self.unpack(x)), strict=True))
 
     def fun(self, x: np.ndarray) -> np.ndarray:
-        """The values, in one vector."""
+        """The values, in one vector.
+
+        Examples:
+            >>> system = es.optimize.flat_system(es.parse("r[k] = x[k]^2 - 2"), "r", {"x": np.ones(2)})
+            >>> system.fun(system.x0)
+            array([-1., -1.])
+        """
         return self._rows.pack(self._residual(x))
 
     def jac(self, x: np.ndarray) -> np.ndarray:
-        """The Jacobian, dense: a row per value, a column per unknown."""
+        """The Jacobian, dense: a row per value, a column per unknown.
+
+        Examples:
+            >>> system = es.optimize.flat_system(es.parse("r[k] = x[k]^2 - 2"), "r", {"x": np.ones(2)})
+            >>> system.jac(system.x0)
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         return dense(self._jacobian(self.unpack(x)), self._rows, self.layout)
 
 

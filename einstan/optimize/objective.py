@@ -71,23 +71,48 @@ class Objective:
         return Objective, (self.program, self.loss, self.start, self.data, self.names)
 
     def value(self, params: Mapping[str, np.ndarray]) -> float:
-        """The scalar at these parameters."""
+        """The scalar at these parameters.
+
+        Examples:
+            >>> one = es.optimize.Objective(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)}, {})
+            >>> one.value({"x": np.zeros(2)})
+            2.0
+        """
         (value,) = self.function("value", lambda: self.program, (self.loss,))(params)
         return float(value)
 
     def value_and_gradient(self, params: Mapping[str, np.ndarray]) -> tuple[float, Arrays]:
-        """The scalar and its gradient, one array per parameter."""
+        """The scalar and its gradient, one array per parameter.
+
+        Examples:
+            >>> one = es.optimize.Objective(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)}, {})
+            >>> one.value_and_gradient({"x": np.zeros(2)})
+            (2.0, {'x': array([-2., -2.])})
+        """
         names = (self.loss, *(f"d{name}" for name in self.names))
         value, *gradients = self.function("gradient", self._with_gradient, names)(params)
         return float(value), dict(zip(self.names, gradients, strict=True))
 
     def product(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
-        """The Hessian times a direction, given and returned as one array per parameter."""
+        """The Hessian times a direction, given and returned as one array per parameter.
+
+        Examples:
+            >>> one = es.optimize.Objective(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)}, {})
+            >>> one.product({"x": np.zeros(2)}, {"x": np.ones(2)})
+            {'x': array([2., 2.])}
+        """
         names = [f"td{name}" for name in self.names]
         return self._along("product", lambda: self.program.hvp(self.loss, self.names), names, params, directions)
 
     def products(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
-        """The Hessian times several directions, which stand along the first axis."""
+        """The Hessian times several directions, which stand along the first axis.
+
+        Examples:
+            >>> one = es.optimize.Objective(es.parse("L = sum[N]((x[N] - 1)^2)"), "L", {"x": np.zeros(2)}, {})
+            >>> one.products({"x": np.zeros(2)}, {"x": np.eye(2)})
+            {'x': array([[2., 0.],
+                   [0., 2.]])}
+        """
         names = [f"td{name}" for name in self.names]
 
         def made() -> api.Program:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from einstan.language import display
+from einstan.language.guesses import Guessed
 from einstan.library.live import Live
 from einstan.optimize.layout import Arrays
 
@@ -19,7 +20,7 @@ Row = dict[str, float]
 
 
 @dataclass
-class Result:
+class Result(Guessed):
     """Where an iteration ended.
 
     - ``params``: the arrays that it found; ``loss``: the value there (of a root, half the square of the residual);

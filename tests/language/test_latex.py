@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from einstan.language import Equation, latex, parse, well_named
+from einstan.language.mathml import mathml
 from tests.language.test_show import FIXED
 from tests.strategies import raw_equations
 
@@ -22,6 +23,10 @@ WRITTEN = [
     ("S[j] = exp(Z[j]) / sum[K](exp(Z[K]))", r"S_{j} = \frac{\exp(Z_{j})}{\sum_{K} \exp(Z_{K})}"),
     ("M[i,j] = 1[i <= j] 1[j != 2]", r"M_{i,j} = \mathbb{1}[i \le j] \cdot \mathbb{1}[j \ne 2]"),
     ("loss_total = Z^(2)[I] y_hat[I] α", r"\mathrm{loss\_total} = Z^{(2)}_{I} \hat{y}_{I} \alpha"),
+    (
+        "Z2[n,j1] = X1^(3)[n,K2] b12[j1]^2 x1",
+        r"\mathit{Z2}_{n,j1} = \mathit{X1}^{(3)}_{n,K2} \mathit{b12}_{j1}^{2} \mathit{x1}",
+    ),
     ("y[i] = softmax[i](x[i])^2", r"y_{i} = \operatorname{softmax}_{i}\left(x_{i}\right)^{2}"),
     ("Y[n,d] = E[T[n],d]", r"Y_{n,d} = E_{T_{n},d}"),
     ("y = sqrt(x) abs(x[K] x[K])", r"y = \sqrt{x} \left|x_{K} x_{K}\right|"),
@@ -78,3 +83,8 @@ SIZED = [
 @pytest.mark.parametrize(("text", "written"), SIZED)
 def test_sizes_have_the_letters_of_the_sums_that_are_written(text: str, written: str) -> None:
     assert str(parse(latex(parse(text), sums=True))) == written
+
+
+def test_a_number_in_a_name_is_no_slot_in_mathml() -> None:
+    assert "<msub><mrow><mi>Z</mi><mn>2</mn></mrow><mrow><mi>n</mi>" in mathml(parse("Z2[n] = x1"))
+    assert mathml(parse("Z2[n] = x1")).count("<msub><mi>x</mi><mn>1</mn></msub>") == 1

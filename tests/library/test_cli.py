@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -506,3 +507,12 @@ def test_an_interrupt_while_modules_are_loaded_is_quiet(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("einstan", run_name="__main__")
     assert ended.value.code == 130
+
+
+def test_a_regression_does_not_diverge_at_the_usual_rate(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 3))
+    rows = np.column_stack([X, X @ [1.0, 2.0, -1.0] + 0.1 * generator.normal(size=60)])
+    np.savetxt(tmp_path / "line.csv", rows, delimiter=",", header="a,b,c,price", comments="")
+    assert main(["train", "--data", str(tmp_path / "line.csv"), "--epochs", "30"]) == 0
+    assert float(re.search(r"R² (-?[\d.]+)", capsys.readouterr().out)[1]) > 0.95

@@ -1,6 +1,7 @@
 """What a notebook shows of what is no text: pieces of a page that are whole, say what they are about and do nothing."""
 
 import re
+from importlib.util import find_spec
 from xml.etree import ElementTree
 
 import numpy as np
@@ -31,9 +32,10 @@ def band():
     return es.parse("y[i] = x[i+1] - x[i]").program.jacobian("y", "x")(x=np.ones(5))
 
 
+PICTURE = ["<svg"] if find_spec("pygraphviz") else []
 # What is shown, with texts that stand in it.
 SHOWN = {
-    "a plan": (lambda: RIDGE.plan({"n": 8, "j": 2, "k": 3}), ["<table>", "FLOPs", "peak memory"]),
+    "a plan": (lambda: RIDGE.plan({"n": 8, "j": 2, "k": 3}), ["<table>", "FLOPs", "peak memory", *PICTURE]),
     "a history": (trained, ["<polyline", ">loss<", "⋮"]),
     "a result": (solved, ["<polyline", "converged: the gradient is"]),
     "gradients": (lambda: NET.value_and_grad("L"), ["L and its gradients with respect to W, b", "<math"]),
@@ -42,6 +44,7 @@ SHOWN = {
     "gradients of an einsum": (lambda: es.einsum("ij,jk->ik").gradients, ["ik,jk-&gt;ij", "dT, B"]),
     "a compiled program": (lambda: RIDGE.compile(), ["L as a function of Y, X, W", "<math"]),
     "a Hessian": (lambda: RIDGE.hessian("L", "W")(X=X, W=np.zeros((3, 2))), ["<rect", "FactoredTensor", "<math"]),
+    "an evaluator": (lambda: NET.evaluator("Z"), ["Z as a function of X, W, b", "<math"]),
     "a band": (lambda: band(), ["FactoredTensor", "<rect"]),
 }
 

@@ -124,6 +124,9 @@ WRONG = {
     "an unknown function": ("Z[n] = foo(x[n])", 1, "foo", None),
     "twice": ("Z[n] = x[n]\nZ[n] = y[n]", 2, None, None),
     "a cycle": ("a[n] = b[n]\nb[n] = a[n]", 0, None, None),
+    "a line that goes on": ("y = 2 x\n+ z", 1, "x", "y = 2 x\n  + z"),
+    "an equation that is set in": ("y = x + 1\n  z &= y^2", 1, None, "y = x + 1\nz &= y^2"),
+    "two lines that are others": ("given f(x)\ny[n] = f(x[n])", 2, "f(x[n])", "given f[n](x[n])\ny[n] = f[n]"),
     "letters that are two units in a browser": ("# 𝜎𝜎\nZ[n] = x[n,j]", 2, "j", "Z[n] = x[n,J]"),
 }
 
@@ -140,6 +143,7 @@ def test_what_is_wrong_has_its_place(name):
         mended = text[: error["from"]] + error["pastes"][0] + text[error["to"] :]
         assert error["pastes"][0] == repair
         assert all(other["line"] != line for other in shown("read", text=mended)["errors"])
+        assert len([other for other in shown("read", text=text)["errors"] if other["pastes"]]) == 1  # an edit, a button
 
 
 def test_each_reading_can_be_put_in():

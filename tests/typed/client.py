@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,10 @@ from einstan.library.network import Evaluator, ValueAndGrad
 from einstan.library.per_example import PerExample
 from einstan.library.plan import Plan
 from einstan.library.step import Step
-from einstan.library.to_jax import Function
-from einstan.library.to_torch import TorchFunction
 from einstan.machine.run.compiled import Compiled
 
-if TYPE_CHECKING:  # a module of PyTorch, which may not be there
-    from einstan.library.torch_module import NetworkModule
-
 Array = NDArray[np.float64]
+Anything = np.ndarray[tuple[Any, ...], np.dtype[Any]]  # whose precision is that of what is given
 TEXT = "Z[n] = X[n,K] w[K]\nL = 1/|N| (Z[N] - y[N])^2"
 X, y = np.eye(4), np.ones(4)
 START, DATA = {"w": np.zeros(4)}, {"X": X, "y": y}
@@ -88,10 +84,11 @@ def programs(folder: Path) -> str:
     steps = program.derivation("L", wrt="w")
     proved: bool = all(bool(proof) for proof in steps.check())
     compiled = backward.compile()
-    found: dict[str, Array] = {str(name): array for name, array in compiled(START, **DATA).items()}
+    assert_type(compiled(START, **DATA), dict[str, Anything])
+    dw: Array = compiled(START, **DATA)["dw"]
     assert_type(compiled.plan.flops, int)
     text = [str(backward), str(steps), program.reading(), program.latex(), backward.source(), compiled.source()]
-    return "\n".join([*text, str(proved), *found])
+    return "\n".join([*text, str(proved), str(dw.shape)])
 
 
 def planned(folder: Path) -> str:
@@ -135,6 +132,7 @@ def einsums() -> str:
     f = es.einsum("ij,jk->ik")
     assert_type(f, EinsumFunction)
     assert_type(f.equation, es.Equation)
+    assert_type((f(X, X), es.einsum("ij,jk", X, X), es.einsum(X, [0, 1]))[0], Anything)
     assert_type(f.gradients[0].equation, es.Equation)
     first: Array = f.gradients(X, X, cotangent=X, wrt=0)
     both = f.gradients(X, X, cotangent=X)
@@ -261,15 +259,6 @@ def layer() -> str:
     assert_type(gate("G", X="Z"), Instance)
     assert_type(gate.inputs, tuple[str, ...])
     return gate.latex()
-
-
-def elsewhere() -> None:
-    """What needs PyTorch or JAX."""
-    net, program, line = network(), es.Program(TEXT), es.parse("y[i] = x[i]^2")
-    assert_type((net.to_jax(), program.to_jax("L"), line.to_jax(), relu.to_jax())[0], Function)
-    assert_type((net.to_torch(), program.to_torch("L"), line.to_torch(), relu.to_torch())[0], TorchFunction)
-    assert_type(net.to_torch_module(START), NetworkModule)
-    assert_type((program.specs({"n": "data"}), net.value_and_grad("L").specs({"n": "data"}))[0], dict[str, Any])
 
 
 def composed() -> str:

@@ -83,7 +83,13 @@ class Plan:
 
     @property
     def inputs(self) -> tuple[Name, ...]:
-        """The names of the tensors that a call is given."""
+        """The names of the tensors that a call is given.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> [str(name) for name in plan.inputs]
+            ['A', 'x']
+        """
         return tuple(self.program.inputs) if self.given is None else self.given
 
     @property
@@ -109,7 +115,13 @@ class Plan:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """The rows of the table: what is called, in order."""
+        """The rows of the table: what is called, in order.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> [step.call for step in plan.steps]
+            ['matvec']
+        """
         return tuple(self._step(value) for value in self.order if self.graph.operations[value].kind not in FREE)
 
     @cached_property
@@ -119,17 +131,35 @@ class Plan:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of a call, a product that is added up counted as two."""
+        """Floating-point operations of a call, a product that is added up counted as two.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> plan.flops
+            12
+        """
         return total_flops(self.graph, self.order, self.extents.known)
 
     @cached_property
     def separate_flops(self) -> int:
-        """FLOPs if every contraction followed a path of its own, found by opt_einsum's ``auto``, and shared nothing."""
+        """FLOPs if every contraction followed a path of its own, found by opt_einsum's ``auto``, and shared nothing.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> plan.separate_flops
+            12
+        """
         return self.elementwise_flops + sum(separate(shape) for shape in self.products)
 
     @property
     def largest_intermediate(self) -> int:
-        """Entries of the largest array that a step makes."""
+        """Entries of the largest array that a step makes.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> plan.largest_intermediate
+            2
+        """
         return max(
             (math.prod(self.shape(v)) for v in self.order if self.graph.operations[v].kind not in FREE), default=0
         )
@@ -142,12 +172,24 @@ class Plan:
     @cached_property
     def peak_memory(self) -> int:
         """Bytes that the code holds at the peak of a call: memory laid out beforehand and what the call makes, results
-        included, the arrays given to it not."""
+        included, the arrays given to it not.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> plan.peak_memory
+            16
+        """
         return peak_of(self)
 
     @property
     def input_memory(self) -> int:
-        """Bytes of the arrays that a call is given."""
+        """Bytes of the arrays that a call is given.
+
+        Examples:
+            >>> plan = es.parse("y[i] = A[i,J] x[J]").plan({"i": 2, "j": 3})
+            >>> plan.input_memory
+            72
+        """
         inputs = (v for v in self.order if self.graph.operations[v].kind == "input")
         return sum(map(self.bytes, inputs))
 

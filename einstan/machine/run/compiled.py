@@ -22,6 +22,7 @@ from einstan.calculus.program import Program, sizes_read
 from einstan.language import display
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
+from einstan.language.guesses import Guessed
 from einstan.language.node import preorder
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
@@ -93,7 +94,7 @@ def nominally(program: Program, made: Callable[[int], Made]) -> Made:
 
 
 @checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
-class Compiled(Rebuilt):
+class Compiled(Rebuilt, Guessed):
     """A program as a function of arrays.
 
     ``compiled(X=X, W=W)`` or ``compiled({"X": X, "W": W})`` returns a dictionary from output names to arrays.
@@ -188,7 +189,7 @@ class Compiled(Rebuilt):
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
-    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
+    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, np.ndarray]:
         if arrays is None or (type(arrays) is dict and not named):
             results = self.entered(named if arrays is None else arrays)
             if results is not None:
@@ -315,7 +316,12 @@ class Compiled(Rebuilt):
 
     @cached_property
     def labels(self) -> set[Name]:
-        """The tensors that are compared and not computed with, which may hold whole numbers."""
+        """The tensors that are compared and not computed with, which may hold whole numbers.
+
+        Examples:
+            >>> es.parse("y[n,c] = 1[t[n] == c] x[n,c]").compile().labels
+            {'t'}
+        """
         return compared_alone(self.program.equations)
 
     def prepared(self, name: Name, data: Array) -> Array:
@@ -515,7 +521,14 @@ class Compiled(Rebuilt):
 
     @property
     def plan(self) -> Plan:
-        """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
+        """The plan of the shapes that were specialised last; before the first call, of nominal sizes.
+
+        Examples:
+            >>> f = es.parse("y[i] = A[i,J] x[J]").compile()
+            >>> _ = f(A=np.eye(2), x=np.ones(2))
+            >>> f.plan.flops
+            8
+        """
         latest = self._shown._latest
         return latest.plan if latest is not None else self._nominal(self.sizes).plan
 

@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
@@ -30,6 +30,7 @@ from einstan.machine.sizes.refusals import wrong_rank
 from einstan.machine.targets.frameworks import traced
 from einstan.machine.targets.source import Source
 
+Tensor = TypeVar("Tensor")  # what comes back is of the class of what is given
 LIBRARIES = {"torch": "PyTorch", "jax": "JAX"}
 AS_LARGE = {"bfloat16": "float32"}  # floats of NumPy with the range of those that it lacks
 X64 = 'jax.config.update("jax_enable_x64", True)'
@@ -44,6 +45,12 @@ class Hosted(Compiled):
 
     slices = False
     traced = True
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, arrays: Mapping[Any, Tensor | float] | None = None, /, **named: Tensor | float
+        ) -> dict[str, Tensor]: ...
 
     def __init__(self, program: Program | Equation, backend: str, kernels: bool = True, **options: Any) -> None:
         if backend not in LIBRARIES:
