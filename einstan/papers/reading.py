@@ -199,11 +199,8 @@ class Reader(ByEntries):
             told = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
             raise UnreadError(f"a power of {base.shape}", "", told)
         exponent = self.scalar(node.exponent, "the exponent")
-        pieces = (
-            *base.inside(ATOM),
-            "^",
-            *(exponent.pieces if exponent.pieces[0] == "(" else ("(", *exponent.pieces, ")")),
-        )
+        bracketed = exponent.level == ATOM and exponent.pieces[0] == "("  # around all of it: (n + 1) - m begins so too
+        pieces = (*base.inside(ATOM), "^", *(exponent.pieces if bracketed else ("(", *exponent.pieces, ")")))
         if base.pieces == ("e",):  # a number e, and not the exponential
             pieces = ("(e)^", *pieces[2:])
         if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
