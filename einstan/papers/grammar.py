@@ -167,6 +167,8 @@ class Parser(Brackets):
         count = 0
         while self.take("'"):
             count += 1
+        if isinstance(found, Symbol) and count == 1 and found.name in self.header.transposed:
+            return Transposed(found)
         if isinstance(found, Symbol) and not found.primes:
             symbol = Symbol(found.base, found.font, found.label, found.below, count)
             if self.at("_") or self.at("^"):

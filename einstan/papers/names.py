@@ -105,7 +105,7 @@ class Names(Cursor):
                 self.k = end
                 for word in words:
                     base, label = named(base, label, word)
-            elif self.at("'") and not primes:
+            elif self.at("'") and not primes and Symbol(base, "", label).name not in self.header.transposed:
                 while self.take("'"):
                     primes += 1
             elif self.at("^") and (found := self.label()):

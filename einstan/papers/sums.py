@@ -66,9 +66,12 @@ class Sums(Applied):
         for place in inside if upper else ():
             self.whole(place, upper)
         for guard in guards:
+            if node.sign == "prod":  # what does not count is a factor of one
+                chosen = guard.inside(ATOM)
+                body = replace(body, pieces=(*chosen, " * ", *body.inside(ATOM), " + (1 - ", *chosen, ")"), level=SUM)
+                continue
             if node.sign != "sum":
-                bracket = r"\prod_k (\mathbb{1}[k < n] x_k + \mathbb{1}[k \geq n])" if node.sign == "prod" else ""
-                bracket = bracket or rf"\{node.sign}_k (x_k \mathbb{{1}}[k \neq n]), where that is the same"
+                bracket = rf"\{node.sign}_k (x_k \mathbb{{1}}[k \neq n]), where that is the same"
                 raise UnreadError(f"a {node.sign} with a condition", written(node.below), bracket)
             body = joined(guard, body, body.axes, body.row)
         if node.sign == "sum":

@@ -100,9 +100,9 @@ class Tensors:
         if name in self.header.identity and len(symbol.below) < 2 and not found:
             places = Place(), Place()  # I_n is one too, n by n
             return Value(("δ[", places[0], ",", places[1], "]"), ATOM, places)
+        if not found and (typed := counted_name(symbol)) in self.header.extents:
+            return number(self.header.extents[typed])
         if not found and not symbol.below:
-            if name in self.header.extents:
-                return number(self.header.extents[name])
             if name in self.uppers and name not in self.header.axes:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
@@ -152,7 +152,9 @@ class Tensors:
         if symbol.primes and not found:
             inside = ",".join(written(part) for part in symbol.below)
             named = HEAD + f"name {symbol.typed} = {symbol.base}1{f'[{inside}]' * inside.isalpha()}"
-            raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), named)
+            turned = symbol.primes == 1 and not symbol.below and len(header.axes.get(symbol.name, ())) in (1, 2)
+            told = [named, *[f"{HEAD}transposed {symbol.name}"] * turned]
+            raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), told)
         if not found:
             self.one_face(symbol)
             self.labels |= dict.fromkeys(re.findall("[a-z]", symbol.label), symbol)
@@ -422,6 +424,7 @@ class Tensors:
 
     def held(self, value: Value) -> Access:
         """A value as a tensor with a name: its own, or a new one by a line of its own."""
+        value = replace(value, pieces=value.pieces[1:-1]) if value.bracketed else value
         if (
             isinstance(value.pieces[0], str)
             and value.pieces[0] in self.header.axes
@@ -471,6 +474,12 @@ def _is_slot(part: Part) -> bool:
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
     twice = len(tokens) == 2 and tokens[0].kind == "number" and tokens[1].kind == "letter"  # 2i
     return twice or any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+
+
+def counted_name(symbol: Symbol) -> str:
+    """A name as one has it that says how many there are: N, T_x."""
+    below = "".join(map(written, symbol.below[:1]))
+    return f"{symbol.base}_{below}" if below and not symbol.label else symbol.name if not below else ""
 
 
 def is_numbered(symbol: Symbol) -> bool:
