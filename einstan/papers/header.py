@@ -20,8 +20,8 @@ first 1                          x_1 is the first entry
 operator * = a[i] b[i]           what a sign between two tensors means; a b is the product of matrices
 identity I                       I is the identity
 indices \mu = m, \nu = n         Greek letters that are indices, and their letters here
-inverse A = B                    A^{-1} is B: what it is, and its derivative by A
-logdet A = l                     \log \det A is l, and its derivative by A is A^{-T}
+inverse A = B                    what A^{-1} is called: what it is and its derivative by A are lines of their own
+logdet A = l                     what \log \det A is called, whose derivative by A is A^{-T}
 padded x, w                      entries outside of x and w are zero: x_{i+j} is pad(x[i+j])
 row w                            w has one axis and is a row
 transposed X, y                  X' and y' are the transposes of X and y
