@@ -150,6 +150,8 @@ class Parser(Brackets):
                 self.evaluated(found, start)
             elif isinstance(found, Symbol) and self.at("[", "{") and self.expects(found):
                 raise self.fail(f"{found}[...] is an expectation, or a product", (MEAN, rf"{found} \cdot [...]"), start)
+            elif isinstance(found, Symbol) and (self.at("[") or self.command("{")) and self.header.is_function(found):
+                found = Call(found, (self.bracketed(*("[", "]") if self.at("[") else ("{", "\\}")),))
             elif isinstance(found, Symbol) and self.at("("):
                 called = self.called(found, start)
                 if called is None:

@@ -171,7 +171,7 @@ class Reader(ByEntries):
         previous = first
         for k, (sign, node) in enumerate(rest):
             if sign == "/":
-                behind = rest[k + 1][1] if k + 1 < len(rest) else None
+                behind = rest[k + 1][1] if k + 1 < len(rest) and rest[k + 1][0] != "/" else None
                 number_ = isinstance(previous, Number) and isinstance(node, Number)
                 if behind is not None and (not number_ or self.is_scalar(behind)):
                     raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
@@ -205,6 +205,8 @@ class Reader(ByEntries):
         reason = f"{sign} between {left.shape} and {right.shape} is {means}"
         if not (left.axes or right.axes) and (said := [*vectors(left), *vectors(right)]):
             raise UnreadError(reason, "", said)
+        if sign == "⊗" and len(left.axes) == len(right.axes) == 1:
+            raise UnreadError(reason, "", (r"x y^\top, where it is an outer product",))
         composed = [r"f(g(x)), where it is a composition"] * (sign == "∘")
         raise UnreadError(reason, "", [HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]", *composed])
 

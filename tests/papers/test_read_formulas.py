@@ -91,6 +91,17 @@ READ = [
     ("given x[d], W[f,d], V[f,d]", r"h = W x \odot V x", ["h[f] = (W[f,D] x[D]) (V[f,D1] x[D1])"]),
     (MATRICES, r"z = A \odot B x", ["z[i] = A[i,I] B[i,I] x[I]"]),
     (MATRICES, r"E = x \cdot A y", ["E = x[I] (A[I,I1] y[I1])"]),
+    # columns of formulas, and what an array is
+    ("given a, b", r"\begin{aligned} q &= a & r &= b && \text{by (2)} \end{aligned}", ["q = a", "r = b"]),
+    ("given a, b", r"\left\{ \begin{array}{l} q = a \\ r = b \end{array} \right.", ["q = a", "r = b"]),
+    (
+        "given x[i]", r"q_i = \left\{ \begin{array}{ll} x_i & x_i > 0 \\ 0 & x_i \leq 0 \end{array} \right.",
+        ["q[i] = 1[x[i] > 0] x[i] + 1[x[i] <= 0] 0"],
+    ),
+    ("given a, b", r"q = \left[ \begin{array}{c} a \\ b \end{array} \right]", ["q[i] = a δ[i,0] + b δ[i,1] where |i| = 2"]),
+    ("given A[i,i]", r"q = \mathrm{Tr}[A] / \|A\|_{\mathrm{F}}", ["q = sum[I](A[I,I]) / sqrt(A[I1,I2] A[I1,I2])"]),
+    (MATRICES, r"q = \mathbf{1}_n^\top x", ["q = 1[I] x[I]"]),
+    ("given a, b, c", r"q = a / b / c", ["q = a / b / c"]),
     # exponents that begin with a bracket
     ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
      ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
@@ -354,6 +365,9 @@ REFUSED = [
     (MATRICES, r"Z = A^2", "a power of a matrix"),
     (MATRICES, r"Z = A \odot B A", "of its first factor, or of all of it"),
     ("given W[k,j]", r"Z = W^{-1}", "axes of two extents"),
+    ("given a, b", r"q = \begin{array}{cc} a & b \\ b & a \end{array}", "the environment array"),
+    ("given a, b", r"\begin{aligned} q &= a & b \end{aligned}", "& is not read"),
+    (MATRICES, r"Z = x \otimes y", "an outer product, or a convolution"),
     (MATRICES, r"z = A_{ij}^{-1}", "an entry of the inverse"),
     ("given x[i], y[i]", r"x_i \propto y_i", "a factor that nobody tells"),
     ("given r[i]", r"z_i = r_i / \operatorname{std}(r)", "std(...) is the value of a function"),
