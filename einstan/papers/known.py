@@ -189,7 +189,12 @@ class Known:
 
 def names_in_line(code: str) -> list[str]:
     """The names of a line without its indices, what it defines first."""
-    return _NAMES.findall(_SLOTS.sub(" ", code.removeprefix("given ")))
+    return names_in(code.removeprefix("given "))
+
+
+def names_in(text: str) -> list[str]:
+    """The names of a text with their labels, without indices: of ``∂L/∂W^(s)[i]`` L and W^(s)."""
+    return _NAMES.findall(_SLOTS.sub(" ", text))
 
 
 def _fitted(naming: Naming, symbol: Symbol) -> tuple[Stands, Parts] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from einstan.papers.grammar import Parser, compared, parse
 from einstan.papers.header import Header
-from einstan.papers.known import Naming, names_in_line
+from einstan.papers.known import Naming, names_in, names_in_line
 from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
@@ -141,7 +141,7 @@ class Step:
         if not plain or len({id(place) for place in letters}) < len(letters):
             told = [*_steps(target), HEAD + f"name {target} = {name}1"]
             raise UnreadError("what is defined has plain indices, each once", name, told)
-        known = header.axes.get(name)
+        known = header.axes.get(name) if name in self.known else None
         given = self.given(access.name, list(access.slots), access.axes, node, reader)
         if given is not None:
             header.defined[name] = reader.header.defined.get(name, 1)
@@ -170,9 +170,8 @@ class Step:
         shown = said(name, len(slots))
         if known is not None and right.pieces == left.pieces:  # x = (x_1, ..., x_n) of an x that is given
             return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
-        if re.search(
-            rf"(?<![\w∂]){re.escape(shown)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))
-        ):
+        bare = re.sub(r"∂\w+(\^\([^()]*\))?", "", "".join(p for p in right.pieces if isinstance(p, str)))
+        if shown in names_in(bare):
             raise UnreadError(
                 f"{name} stands on both sides of what defines it",
                 name,

@@ -98,10 +98,16 @@ READ = [
         "given x[i]", r"q_i = \left\{ \begin{array}{ll} x_i & x_i > 0 \\ 0 & x_i \leq 0 \end{array} \right.",
         ["q[i] = 1[x[i] > 0] x[i] + 1[x[i] <= 0] 0"],
     ),
-    ("given a, b", r"q = \left[ \begin{array}{c} a \\ b \end{array} \right]", ["q[i] = a δ[i,0] + b δ[i,1] where |i| = 2"]),
+    (
+        "given a, b", r"q = \left[ \begin{array}{c} a \\ b \end{array} \right]",
+        ["q[i] = a δ[i,0] + b δ[i,1] where |i| = 2"],
+    ),
     ("given A[i,i]", r"q = \mathrm{Tr}[A] / \|A\|_{\mathrm{F}}", ["q = sum[I](A[I,I]) / sqrt(A[I1,I2] A[I1,I2])"]),
     (MATRICES, r"q = \mathbf{1}_n^\top x", ["q = 1[I] x[I]"]),
     ("given a, b, c", r"q = a / b / c", ["q = a / b / c"]),
+    ("given W_s[d,k], h[k]", r"s = W_s h", ["s[d] = W^(s)[d,K] h[K]"]),
+    ("first 1 | given W[d,k], h[k], U[x,d]", r"z = W h, \quad u_j = 2 z_j, \quad y = U u",
+     ["z[d] = W[d,K] h[K]", "u[j] = 2 z[j]", "y[x] = U[x,D] u[D]"]),
     # exponents that begin with a bracket
     ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
      ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
