@@ -64,6 +64,8 @@ class Functions(Names):
                 says = (HEAD + f"value {symbol.base}", *there, rf"{symbol} \cdot x")
                 raise self.fail(f"{symbol}(...) is a value, or a product", says, start)
             return None
+        if symbol.base in self.header.uppers or symbol.base in self.header.extents:  # n (n - 1)
+            return None
         usual = [f"function {symbol.base} = {USUAL[symbol.base]}"] if symbol.base in USUAL else []
         plain = [] if symbol.label else [f"function {symbol.base}"]
         said = [*usual, f"value {symbol.base}", *plain, f"given {symbol.typed}"]

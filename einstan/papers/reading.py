@@ -229,12 +229,12 @@ class Reader(ByEntries):
             told = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
             raise UnreadError(f"a power of {base.shape}", "", told)
         exponent = self.scalar(node.exponent, "the exponent")
-        raised = exponent.pieces if exponent.bracketed else ("(", *exponent.pieces, ")")
-        pieces = (*base.inside(ATOM), "^", *raised)
-        if base.pieces == ("e",):  # a number e, and not the exponential
-            pieces = ("(e)^", *pieces[2:])
-        if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
-            pieces = ("(", *base.pieces, ")^(", *exponent.pieces, ")")
+        plain = len(exponent.pieces) == 1 and str(exponent.pieces[0]).isdigit()
+        raised = exponent.pieces if plain or exponent.bracketed else ("(", *exponent.pieces, ")")
+        # a^(n) may be a name with a label in a document, and (a)^(n) is none
+        pieces = (
+            ("(", *base.pieces, ")^", *raised) if not plain or len(base.pieces) > 1 else (*base.pieces, "^", *raised)
+        )
         return Value(("(", *pieces, ")"), ATOM, bound=base.bound | exponent.bound)
 
     def inverse(self, node: Node, matrix: Value) -> Value:

@@ -199,7 +199,8 @@ class Tensors:
                     f"given {typed}[i,j]",
                 ]
                 problem = f"{name} has no indices: a number, a vector or a matrix"
-                raise UnreadError(problem, str(symbol), [HEAD + each for each in says])
+                power = [rf"\exp({symbol.label})"] * (symbol.base == "e" and bool(symbol.label))
+                raise UnreadError(problem, str(symbol), [*power, *(HEAD + each for each in says)])
             own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
             return Access(name, tuple((place,) for place in own), tuple(own))
         for part in parts if not any(t.text in DOTS for p in parts for t in p) else ():
