@@ -229,7 +229,7 @@ class Reader(ByEntries):
             told = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
             raise UnreadError(f"a power of {base.shape}", "", told)
         exponent = self.scalar(node.exponent, "the exponent")
-        plain = len(exponent.pieces) == 1 and str(exponent.pieces[0]).isdigit()
+        plain = len(exponent.pieces) == 1 and str(exponent.pieces[0]).isdigit() and base.pieces != ("e",)
         raised = exponent.pieces if plain or exponent.bracketed else ("(", *exponent.pieces, ")")
         # a^(n) may be a name with a label in a document, and (a)^(n) is none
         pieces = (

@@ -50,7 +50,7 @@ class Step:
     def code(self) -> str:
         header = self.header
         self.known = set(header.axes)
-        reader = Reader(header, left=self.letters, uppers=self.uppers)
+        reader = Reader(header, left=self.letters, uppers=self.uppers, known=self.known)
         header.uppers |= set(_uppers(self.left, self.right))
         for name in _uppers(self.left, self.right):
             reader.uppers.setdefault(name, "")

@@ -108,6 +108,7 @@ class Sums(Applied):
         """A sum up to N runs over a whole axis: N is its extent, here and elsewhere."""
         if self.header.axes.get(upper):
             said = HEAD + f"name {upper}_k = {upper}{upper.lower()}[k]"
+            said = r"\sum_{n}, which runs over all of them" if upper in self.known else said
             raise UnreadError(f"{upper} is how many there are, and a tensor of the text", upper, said)
         if place.at is None:
             return

@@ -79,6 +79,7 @@ class Tensors:
     uppers: dict[str, str] = field(default_factory=dict)
     indices: set[str] = field(default_factory=set)  # letters that a condition speaks of
     labels: dict[str, Symbol] = field(default_factory=dict)  # letters that are labels, each with a sign that has it
+    known: set[str] = field(default_factory=set)  # tensors of which something is known before the formula
 
     def value(self, node: Node) -> Value:
         raise NotImplementedError  # which the reader of whole trees has
