@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from einstan.papers.known import USUAL
-from einstan.papers.labels import named
+from einstan.papers.labels import is_transpose, named
 from einstan.papers.names import Names
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
@@ -179,7 +179,10 @@ class Functions(Names):
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
             found = self.applied_to(symbol, group_)
-            if self.at("^") and len(group_.items if isinstance(group_, Group) else ()) < 2:  # that of two is of theirs
+            turns = self.at("^") and is_transpose(group(self.tokens, self.k + 1)[0])
+            if (
+                self.at("^") and not turns and len(group_.items if isinstance(group_, Group) else ()) < 2
+            ):  # that of two is of theirs
                 said = written(self.tokens[start : self.k])
                 inside, _ = group(self.tokens, self.k + 1)
                 all_ = rf"\left({said}\right)^{{{written(inside)}}}"

@@ -17,6 +17,7 @@ from einstan.language.commands import EXPECTED, FRACTIONS, GREEK, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
+from einstan.papers.labels import is_transpose
 from einstan.papers.names import parts_of
 from einstan.papers.sides import plain
 from einstan.papers.signs import (
@@ -354,12 +355,6 @@ def _is_below(tokens: Tokens, place: int) -> bool:
 def _word(tokens: Tokens) -> str:
     """Letters that are set as one word, with or without a blank in it."""
     return "".join(token.text for token in tokens if token.kind == "letter").lower()
-
-
-def is_transpose(exponent: Tokens) -> bool:
-    r"""``^T``, ``^\top``, ``^{\mathsf{T}}``, ``^{\rm T}``."""
-    inside = [token for token in exponent if not token.is_mark("{", "}") and token.text not in FONTS]
-    return len(inside) == 1 and (inside[0].is_command(*TRANSPOSES) or inside[0].text in ("T", "⊤"))
 
 
 def parse(tokens: Tokens, header: Header, defining: bool = False) -> Node:

@@ -56,6 +56,8 @@ from einstan.papers.value import (
     transposed,
 )
 
+Read = tuple[str, Node, Value]  # a factor with the sign in front of it
+
 
 @dataclass
 class Reader(ByEntries):
@@ -141,12 +143,14 @@ class Reader(ByEntries):
     def product(self, factors: Sequence[tuple[str, Node]]) -> Value:
         r"""Factors side by side, of which signs part some: ``A \odot B C`` is read where only one of A \odot (B C) and
         (A \odot B) C has a meaning."""
-        cuts = [0, *(k for k, (sign, _) in enumerate(factors) if k and sign not in ("", "/")), len(factors)]
-        groups = [factors[one:other] for one, other in pairwise(cuts)]
-        if not any(sum(bool(self.value(node).axes) for _, node in group) > 1 for group in groups[1:]):
-            return self.leftward(factors)
+        read = [(sign, node, self.value(node)) for sign, node in factors]
+        cuts = [0, *(k for k, (sign, *_) in enumerate(read) if k and sign not in ("", "/")), len(read)]
+        groups = [read[one:other] for one, other in pairwise(cuts)]
+        tensors = [sum(bool(value.axes) for *_, value in group) for group in groups]
+        if not any(count > 1 for count in tensors[1:]):
+            return self.leftward(read)
         found, refused = list[Value](), list[UnreadError]()
-        for parted in (groups, [factors]):
+        for parted in (groups, [read]) if tensors == [1, 2] else (groups,):  # of A B ⊙ C x there are more than two
             try:
                 found.append(self.parted_by_signs(parted))
             except UnreadError as error:
@@ -159,25 +163,23 @@ class Reader(ByEntries):
             raise UnreadError(f"{sign} in front of a product: of its first factor, or of all of it", "", said)
         return found[-1]
 
-    def parted_by_signs(self, groups: Sequence[Sequence[tuple[str, Node]]]) -> Value:
+    def parted_by_signs(self, groups: Sequence[Sequence[Read]]) -> Value:
         found = self.leftward(groups[0])
         for group in groups[1:]:
             found = self.times(group[0][0], found, self.leftward(group))
         return found
 
-    def leftward(self, factors: Sequence[tuple[str, Node]]) -> Value:
-        (_, first), *rest = factors
-        found = self.value(first)
-        previous = first
-        for k, (sign, node) in enumerate(rest):
+    def leftward(self, factors: Sequence[Read]) -> Value:
+        (_, previous, found), *rest = factors
+        for k, (sign, node, value) in enumerate(rest):
             if sign == "/":
                 behind = rest[k + 1][1] if k + 1 < len(rest) and rest[k + 1][0] != "/" else None
                 number_ = isinstance(previous, Number) and isinstance(node, Number)
                 if behind is not None and (not number_ or self.is_scalar(behind)):
                     raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
-                found = divided(found, self.value(node))
+                found = divided(found, value)
             else:
-                found = self.times(sign, found, self.value(node))
+                found = self.times(sign, found, value)
             previous = node
         return found
 
