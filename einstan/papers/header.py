@@ -50,6 +50,11 @@ STATEMENTS = (
     "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "indices", "inverse", "logdet",
     "padded", "row", "transposed", "word", "refute", "skip", "part",
 )  # fmt: skip
+SETS = {"value": "values", "identity": "identity", "padded": "padded", "transposed": "transposed", "word": "words"}
+CHOICES = {
+    "layout": "the derivative of a number by a vector is a row or a column",
+    "softmax": "the entries of a row or of a column sum to one",
+}
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
 _ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
 _APPLIED = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?\s*=\s*([^()\s]+)\(({_NAME})(?:\[([^\[\]]*)\])?\)")
@@ -85,9 +90,15 @@ class Header(Known):
             case "part":
                 self.part()
                 return word, ""
+            case "layout" | "softmax":
+                if rest not in ("rows", "columns"):
+                    raise UnreadError(CHOICES[word], rest, f"{word} rows")
+                setattr(self, word, rest)
+            case _ if word in SETS:
+                getattr(self, SETS[word]).update(each.strip() for each in plain(rest).split(","))
             case _:
                 getattr(self, f"_{word}")(rest)
-                return None
+        return None
 
     def _given(self, typed: str) -> tuple[str, str] | None:
         text = plain(typed)
@@ -218,24 +229,11 @@ class Header(Known):
                 )
             self.functions[name] = KNOWN.get(called, SPELLINGS.get(called, called))
 
-    def _value(self, text: str) -> None:
-        self.values |= {each.strip() for each in plain(text).split(",")}
-
     def _extent(self, text: str) -> None:
         left, _, right = plain(text).partition("=")
         if not re.fullmatch(r"\|[^|]+\|", right.strip()):
             raise UnreadError("an extent is that of an axis", text, "extent N = |Z.1|")
         self.extents[_bare(left.strip())] = right.strip()
-
-    def _layout(self, text: str) -> None:
-        if text not in ("rows", "columns"):
-            raise UnreadError("the derivative of a number by a vector is a row or a column", text, "layout rows")
-        self.layout = text
-
-    def _softmax(self, text: str) -> None:
-        if text not in ("rows", "columns"):
-            raise UnreadError("the entries of a row or of a column sum to one", text, "softmax rows")
-        self.softmax = text
 
     def _gradients(self, text: str) -> None:
         if not _ITEM.fullmatch(plain(text)):
@@ -265,17 +263,8 @@ class Header(Known):
             raise UnreadError("a sign and what it means for a and b", text, "operator * = a[i] b[i]")
         self.operators[signs[left.strip()]] = plain(right.strip())
 
-    def _padded(self, text: str) -> None:
-        self.padded |= {each.strip() for each in plain(text).split(",")}
-
     def _row(self, text: str) -> None:
         self.rows |= {self._called(each)[0] for each in _items(text)}
-
-    def _transposed(self, text: str) -> None:
-        self.transposed |= {each.strip() for each in plain(text).split(",")}
-
-    def _word(self, text: str) -> None:
-        self.words |= {each.strip() for each in text.split(",")}
 
     def _indices(self, text: str) -> None:
         for each in text.split(","):
@@ -323,9 +312,6 @@ class Header(Known):
         if len(names) != 2 or not all(re.fullmatch(_NAME, name) for name in names) or names[1] in self.axes:
             raise UnreadError("a matrix of the text, and a name that is not taken", text, example)
         return names[0], names[1]
-
-    def _identity(self, text: str) -> None:
-        self.identity |= {each.strip() for each in plain(text).split(",")}
 
 
 def _items(text: str) -> list[str]:
