@@ -113,7 +113,7 @@ class Step:
         r"""``\sigma^2 = ...`` defines a name of its own where nobody says what σ is."""
         header = self.header
         known = symbol.name in header.axes or header.naming(symbol) is not None
-        if known or symbol.name in header.lost or header.is_function(symbol):
+        if known or symbol.name in header.lost:
             return None
         header.squares.setdefault(symbol.name, f"{symbol.base}_sq")
         return replace(symbol, base=header.squares[symbol.name])

@@ -107,7 +107,8 @@ class Tensors:
             if name in self.uppers and name not in self.header.axes:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
-                raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
+                given = [HEAD + f"given {symbol.typed}"] * (name in self.header.functions)  # a number too: σ, and σ(x)
+                raise UnreadError(f"{name} stands without brackets", str(symbol), [f"{name}(...)", *given])
             if name == "π" and symbol.font != "bold":
                 if self.header.axes.get(name) and not any(naming.sign.base == name for naming in self.header.namings):
                     said_ = (HEAD + r"name \pi_k = w[k]", r"\boldsymbol{\pi}, for all of its entries")

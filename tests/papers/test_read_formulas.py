@@ -108,6 +108,11 @@ READ = [
     ("given W_s[d,k], h[k]", r"s = W_s h", ["s[d] = W^(s)[d,K] h[K]"]),
     ("first 1 | given W[d,k], h[k], U[x,d]", r"z = W h, \quad u_j = 2 z_j, \quad y = U u",
      ["z[d] = W[d,K] h[K]", "u[j] = 2 z[j]", "y[x] = U[x,D] u[D]"]),
+    (
+        r"given x[i] | function \sigma = sigmoid", r"\sigma^2 = \sum_i x_i^2, \quad y_i = \sigma(x_i) / \sigma^2",
+        ["σ_sq = x[I]^2", "y[i] = sigmoid(x[i]) / σ_sq"],
+    ),
+    (r"given x[i], \sigma | function \sigma = sigmoid", r"y_i = \sigma(x_i) / \sigma", ["y[i] = sigmoid(x[i]) / σ"]),
     # exponents that begin with a bracket
     ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
      ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
