@@ -84,7 +84,7 @@ class Step:
             axes = self.header.axes.get(name, ())
             if name not in self.header.defined and k < len(axes) and other.at != one.at:
                 letters = ",".join([*axes[:k], one.dim, *axes[k + 1 :]])
-                yield f"given {name}[{letters}], in the comment that gives {name}"
+                yield f"given {name}[{letters}], in the comment that gives {name}, where both have one length"
 
     def target(self, node: Node) -> Symbol | None:
         """The name that a left side defines, if it does: one that no line before defines."""
