@@ -292,7 +292,7 @@ class Header(Known):
         self.axes.setdefault(other, ("i", "i"))
         return (
             f"given {other}[i,j]({one}[I,J])\nassume d{other}[i,j]/d{one}[p,q] = -{other}[i,p] {other}[q,j]\n"
-            f"assume {other}[i,K] {one}[K,j] = δ[i,j]"
+            f"assume {other}[i,K] {one}[K,j] = δ[i,j]\nassume {one}[i,K] {other}[K,j] = δ[i,j]"
         )
 
     def take_logdet(self, one: str, other: str) -> str:

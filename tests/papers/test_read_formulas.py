@@ -24,6 +24,7 @@ def named_inverse(name):
         f"given {other}[i,j]({name}[I,J])",
         f"assume {d}{other}[i,j]/{d}{name}[p,q] = -{other}[i,p] {other}[q,j]",
         f"assume {other}[i,K] {name}[K,j] = δ[i,j]",
+        f"assume {name}[i,K] {other}[K,j] = δ[i,j]",
     ]
 
 
@@ -526,3 +527,11 @@ def test_the_first_repair_is_what_is_nearly_always_meant(header, formula, commen
     found = read_paper(f"% einstan: {header}\n$$ {formula} $$").unread[0]
     assert found.problem.repair[0] == f"% einstan: {comment}"
     assert not read_paper(f"% einstan: {header} | {comment}\n$$ {formula} $$").unread
+
+
+def test_the_inverse_of_a_matrix_is_one_from_both_sides():
+    text = (
+        r"% einstan: given A[n,n], x[n]" + "\n" + r"$$ y = A^{-1} x $$ $$ A y = x $$ $$ A^{-1} A x = x $$ $$ A x = y $$"
+    )
+    found = [line.outcome.verdict for line in es.check_paper(text).lines if line.outcome]
+    assert found == ["proved", "proved", "refuted"]
