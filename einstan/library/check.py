@@ -140,7 +140,8 @@ class Line:
     def __str__(self) -> str:
         if self.outcome is None:
             shown = self.statement.code if self.formula else self.reading
-            word = "read as" if not self.formula else "given" if self.statement.kind == "given" else "defined"
+            said = {"given": "given", "assume": "assumed"}.get(self.statement.kind, "defined")
+            word = said if self.formula else "read as"
             return f"{self.number:4}    {word:9} {shown}"
         code = self.statement.code
         comment = f"  # {self.statement.comment}" if self.statement.comment else ""

@@ -89,7 +89,7 @@ class Part:
             self._open.add(name)
             try:
                 equation = self.program.resolved(self.program[name])
-                rhs = equation.rhs if name in self.given else self.with_derivatives(equation.rhs)
+                rhs = equation.rhs if name in self.given else self.with_told(self.with_derivatives(equation.rhs))
             finally:
                 self._open.discard(name)
             self._definitions[name] = Equation(name, equation.indices, rhs, equation.where)
@@ -175,6 +175,7 @@ class Part:
         numerator, above = self._numerator(name)
         value, indices = numerator, above
         for number, (wrt, rank) in enumerate(name.wrt):
+            value = self.with_told(value) if number else value
             below = tuple(
                 Index(f"{wrt}.{k}'{number}", self.program.dims.find(axis(wrt, k))) for k in range(rank)
             )  # no name of the language has a dash, so nothing meets these
@@ -210,6 +211,29 @@ class Part:
                 for name in stated
             )
         }
+
+    def with_told(self, expr: Expr) -> Expr:
+        """The expression with first derivatives as assumptions say them, which may be differentiated once more."""
+        accesses: dict[Expr, Expr] = {
+            node: inlined(node, self._partials[node.tensor])
+            for node in preorder(expr)
+            if isinstance(node, Indexed) and node.tensor in self._partials
+        }
+        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type]
+
+    @cached_property
+    def _partials(self) -> dict[Name, Equation]:
+        """The derivatives that assumptions say of functions of one tensor by such functions alone: that holds wherever
+        these are, as for an inverse, and not at a point alone, as ``dL/dw[i] = 0`` may."""
+        found: dict[Name, Equation] = {}
+        for rule in self.program.resolved_assumptions() if self.told else ():
+            if not isinstance(rule.lhs, Indexed) or rule.lhs.tensor not in self.opaque:
+                continue
+            letters = [form.index for form in rule.lhs.slots if form.index is not None]
+            read = set(tensors(rule.rhs))
+            if len({*letters}) == len(rule.lhs.slots) and read and read <= self.told:
+                found[rule.lhs.tensor] = Equation(rule.lhs.tensor, tuple(letters), rule.rhs)
+        return found
 
     def _is_function(self, claim: Claim, wrt: Name) -> bool:
         """Whether an assumption ties a tensor to functions of it alone, whose derivatives are told, as an inverse or as

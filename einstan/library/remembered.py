@@ -106,11 +106,12 @@ class Resting:
         told = [s for s in document.statements if s.kind in ("equation", "given", "assume", "convention")]
         self.lines = [printed(statement) for statement in told]
         self.always = [statement.kind in ("assume", "convention") for statement in told]
-        self.names = [names_of(statement) for statement in told]
+        self.names = [names_of(*each) for each in zip(told, self.lines, strict=True)]
         self.known = frozenset[str]().union(*self.names)
 
     def key(self, claim: Statement) -> str:
-        reached = names_of(claim)
+        own = printed(claim)
+        reached = names_of(claim, own)
         if any(name[1:] in self.known for name in reached if name.startswith("d")):
             reached = self.known
         tied = [False] * len(self.names)
@@ -119,14 +120,14 @@ class Resting:
             for k in new:
                 tied[k] = True
         rests = [line for k, line in enumerate(self.lines) if tied[k] or self.always[k]]
-        return digest([*self.start, *rests, *printed(claim)])
+        return digest([*self.start, *rests, *own])
 
 
 _EXTENT = re.compile(r"\|([^|.\s]+)\.\d+\|")
 
 
-def names_of(statement: Statement) -> frozenset[str]:
-    """The tensors that a statement speaks of; of a derivative both its names."""
+def names_of(statement: Statement, line: Sequence[str]) -> frozenset[str]:
+    """The tensors that a statement speaks of, which is printed as ``line``; of a derivative both its names."""
     content = statement.content
     match content:
         case Equation() | Claim():
@@ -135,7 +136,7 @@ def names_of(statement: Statement) -> frozenset[str]:
             found = {*tensors(content.lhs, *content.arguments)}
         case _:
             found = set()
-    told = set(_EXTENT.findall(" ".join(printed(statement))))
+    told = set(_EXTENT.findall(" ".join(line)))
     for name in found:
         told |= {name.of, *(each for each, _ in name.wrt)} if isinstance(name, Partial) else {str(name)}
     return frozenset(told)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from einstan.papers.problem import UnreadError
-from einstan.papers.signs import HEAD
+from einstan.papers.signs import HEAD, MEAN
 from einstan.papers.tensors import Access, Tensors, said
 from einstan.papers.tree import (
     Absolute,
@@ -24,6 +24,7 @@ from einstan.papers.value import (
     aligned,
     called,
     joined,
+    same_extent,
     summed,
 )
 
@@ -56,6 +57,8 @@ class Applied(Tensors):
                 return self.trace(values)
             case "diag":
                 return self.diagonal(values)
+            case "mean":
+                return self.mean(values)
             case "softmax" | "logsumexp":
                 told = {"rows": -1, "columns": 0}.get(self.header.softmax)
                 if len(values) != 1 or len(values[0].axes) not in (
@@ -72,19 +75,39 @@ class Applied(Tensors):
             raise UnreadError("the largest of what", str(symbol), r"\max_k x_k")
         if len(values) > 2 and name in ("maximum", "minimum"):
             raise UnreadError("the largest of more than two", str(symbol), r"\max(a, \max(b, c))")
+        if self.header.rows and all(value.row for value in values if value.axes):  # of rows, which the text has
+            found = called(name, *(replace(value, row=False if value.row else value.row) for value in values))
+            return replace(found, row=bool(found.axes))
         return called(name, *values)
 
     def log_of_determinant(self, matrix: Node) -> Value:
-        while isinstance(matrix, Group) and len(matrix.items) == 1:
-            matrix = matrix.items[0]
-        if len(self.value(matrix).axes) != 2 or not isinstance(matrix, Symbol):
-            raise UnreadError("the determinant of what has no name", "", "a name for the matrix: M = ...")
-        name = self.access(matrix).name
+        """The logarithm of a determinant, named by a line of its own, as the inverse is that it rests on."""
+        value = self.value(matrix)
+        if len(value.axes) != 2:
+            raise UnreadError(f"the determinant of {value.shape}", "", ENTRIES)
+        name = self.square(value, "a determinant")
         if name not in self.header.logdets:
-            inverse = "" if name in self.header.inverses else f"inverse {name} = {behind(name, 'inv')} | "
-            told = f"{HEAD}{inverse}logdet {name} = {behind(name, 'ld')}"
-            raise UnreadError("the logarithm of a determinant", name, told)
+            if name not in self.header.inverses:
+                inverse = self.header.free(name, "inv")
+                self.made.append((inverse, self.header.invert(name, inverse)))
+            other = self.header.free(name, "ld")
+            self.made.append((other, self.header.take_logdet(name, other)))
         return Value((said(self.header.logdets[name], 0),))
+
+    def square(self, matrix: Value, what: str) -> str:
+        """The name of a square matrix; an expression gets one by a line of its own."""
+        one, other = matrix.axes
+        same_extent(one, other, f"{what} over")
+        access = self.held(matrix)
+        if len(access.slots) > 2:
+            repair = r"a name for it: \Lambda_k, with % einstan: given \Lambda[k,d,d]"
+            raise UnreadError(f"{what} of one of several matrices", access.name, repair)
+        return access.name
+
+    def is_square(self, name: str) -> bool:
+        """Whether a tensor is a matrix that may have an inverse: the header says so, or its axes are one."""
+        axes = self.header.axes.get(name, ())
+        return name in self.header.inverses or (len(axes) == 2 and axes[0] == axes[1])
 
     def trace(self, values: Sequence[Value]) -> Value:
         if len(values) != 1 or len(values[0].axes) not in (0, 2):
@@ -94,6 +117,15 @@ class Applied(Tensors):
         one, other = values[0].axes
         aligned(Value((), axes=(one,), row=None), Value((), axes=(other,), row=None), "a trace over")
         return summed(replace(values[0].with_places({other: one}), axes=()), [one], ())
+
+    def mean(self, values: Sequence[Value]) -> Value:
+        if len(values) != 1 or not values[0].axes:
+            raise UnreadError(f"the mean of {values[0].shape}: over what", "", MEAN)
+        axes = values[0].axes
+        inside = [piece for k, axis in enumerate(axes) for piece in ((",", axis) if k else (axis,))]
+        for axis in axes:
+            axis.summed = True
+        return Value(("mean[", *inside, "](", *values[0].pieces, ")"), ATOM, bound=values[0].bound)
 
     def diagonal(self, values: Sequence[Value]) -> Value:
         if len(values) != 1 or len(values[0].axes) != 1:
@@ -205,9 +237,3 @@ class Applied(Tensors):
             raise UnreadError("the gradient of what is no number", top.name, r"\frac{\partial y_i}{\partial x_j}")
         row = len(bottom.axes) == 1 and bottom.name in self.header.rows
         return Value(("∂", *top.value.pieces, "/∂", *bottom.value.pieces), ATOM, bottom.axes, row)
-
-
-def behind(name: str, word: str) -> str:
-    """A name with a word behind its letters: Ainv, Sinv^(k)."""
-    base, label, rest = name.partition("^(")
-    return f"{base}{word}{label}{rest}"

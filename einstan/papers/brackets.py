@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from einstan.papers.derivatives import Derivatives
 from einstan.papers.dots import arranged, letters_for, listed, side_by_side
 from einstan.papers.problem import UnreadError
+from einstan.papers.sides import relation_at
 from einstan.papers.signs import (
     COMPARED,
     DOTS,
+    FONTS,
     MATRICES,
     OTHERWISE,
     WORDS,
@@ -104,7 +106,7 @@ class Brackets(Derivatives):
         kind = ""
         if self.at("_"):
             inside, self.k = group(self.tokens, self.k + 1)
-            kind = written(inside)
+            kind = written([token for token in inside if token.text not in FONTS and not token.is_mark("{", "}")])
         return Norm(body, kind)
 
     def absolute(self) -> Node:
@@ -219,7 +221,9 @@ class Brackets(Derivatives):
         inside, end = group(self.tokens, self.k + 1)
         if len(inside) == 1 and inside[0].text in ("1", "I"):
             behind = self.tokens[end] if end < len(self.tokens) else Token("end", "", 0)
-            return behind.is_mark("[", "(", "{") or behind.is_command("{") or behind.is_mark("_")
+            below = group(self.tokens, end + 1)[0] if behind.is_mark("_") else ()
+            compares = any(relation_at(below, k) or below[k].is_command("in", "{") for k in range(len(below)))
+            return behind.is_mark("[", "(", "{") or behind.is_command("{") or compares
         return False
 
     def indicates(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from einstan.papers.known import USUAL
-from einstan.papers.labels import named
+from einstan.papers.labels import is_transpose, named
 from einstan.papers.names import Names
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
@@ -14,6 +14,7 @@ from einstan.papers.signs import (
     FUNCTIONS,
     GREEK_NAMES,
     HEAD,
+    WRITTEN,
 )
 from einstan.papers.tex import Tokens, group, tokens_of, written
 from einstan.papers.tree import (
@@ -25,6 +26,7 @@ from einstan.papers.tree import (
     Number,
     Part,
     Power,
+    Product,
     Reduction,
     Symbol,
 )
@@ -62,13 +64,16 @@ class Functions(Names):
                 says = (HEAD + f"value {symbol.base}", *there, rf"{symbol} \cdot x")
                 raise self.fail(f"{symbol}(...) is a value, or a product", says, start)
             return None
+        if symbol.base in self.header.uppers or symbol.base in self.header.extents:  # n (n - 1)
+            return None
         usual = [f"function {symbol.base} = {USUAL[symbol.base]}"] if symbol.base in USUAL else []
         plain = [] if symbol.label else [f"function {symbol.base}"]
         said = [*usual, f"value {symbol.base}", *plain, f"given {symbol.typed}"]
         entry = self.ahead().kind == "letter" and self.ahead(2).is_mark(")")
         entries = [f"{symbol.typed}_{{{self.ahead().text}}}, where it is an entry"] if entry else []
         problem = f"{symbol}(...) is the value of a function, or a product"
-        raise self.fail(problem, [*(HEAD + each for each in said), *entries], start)
+        usual = [WRITTEN[symbol.base]] if symbol.base in WRITTEN else []
+        raise self.fail(problem, [*usual, *(HEAD + each for each in said), *entries], start)
 
     def holds_a_name(self, whole: bool = False) -> bool:
         """Whether the bracket here holds names alone, as a value's does: ``L(x, y)``; and nothing is behind it."""
@@ -174,8 +179,15 @@ class Functions(Names):
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
             found = self.applied_to(symbol, group_)
-            if self.at("^"):
-                raise self.fail(f"{name}(x)^n is a power of the function or of x", rf"(\{name}(x))^n", start)
+            turns = self.at("^") and is_transpose(group(self.tokens, self.k + 1)[0])
+            if (
+                self.at("^") and not turns and len(group_.items if isinstance(group_, Group) else ()) < 2
+            ):  # that of two is of theirs
+                said = written(self.tokens[start : self.k])
+                inside, _ = group(self.tokens, self.k + 1)
+                all_ = rf"\left({said}\right)^{{{written(inside)}}}"
+                of = rf"\{name}\left({said.removeprefix(chr(92) + name).strip()}^{{{written(inside)}}}\right)"
+                raise self.fail(f"{name}(x)^n is a power of the function or of x", (all_, of), start)
         elif self.command("{") or name in ("max", "min"):
             if not self.command("{"):
                 raise self.unexpected()
@@ -185,13 +197,28 @@ class Functions(Names):
             if isinstance(argument, Reduction):
                 return Call(symbol, (argument,))
             if self.starts() and not self.is_function_next():
-                raise self.fail(
-                    f"{name} without brackets in front of a product", rf"\{name}(a b) or (\{name} a) b", start
-                )
+                argument = self.whole_argument(name, argument, start)
             if self.at("/"):
                 self.refuse_quotient(name, argument, start)
             found = Call(symbol, (argument,))
         return Power(found, power) if power is not None else found
+
+    def whole_argument(self, name: str, first: Node, start: int) -> Node:
+        r"""``\log 2\pi`` as the logarithm of the number 2π; what another product is, is asked."""
+        end, behind = self.k, Symbol("π")
+        if (
+            isinstance(first, Number)
+            and self.take_command("pi")
+            and not self.multiplies()
+            and not self.at("^", "_", "/")
+        ):
+            return Product((("", first), ("", behind)))
+        self.k = end
+        while self.starts() and not self.is_function_next():
+            self.factor()
+        one, rest = written(self.tokens[start + 1 : end]), written(self.tokens[end : self.k])
+        said = (rf"\{name}({one} {rest})", rf"(\{name} {one}) {rest}")
+        raise self.fail(f"{name} without brackets in front of a product", said, start)
 
     def refuse_quotient(self, name: str, argument: Node, start: int) -> None:
         r"""Refuse ``\log p / q``, the logarithm of a quotient or a quotient; ``\sin x / x`` and ``\ln x / \ln 2`` are

@@ -17,6 +17,7 @@ from einstan.language.commands import EXPECTED, FRACTIONS, GREEK, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
+from einstan.papers.labels import is_transpose
 from einstan.papers.names import parts_of
 from einstan.papers.sides import plain
 from einstan.papers.signs import (
@@ -150,6 +151,8 @@ class Parser(Brackets):
                 self.evaluated(found, start)
             elif isinstance(found, Symbol) and self.at("[", "{") and self.expects(found):
                 raise self.fail(f"{found}[...] is an expectation, or a product", (MEAN, rf"{found} \cdot [...]"), start)
+            elif isinstance(found, Symbol) and (self.at("[") or self.command("{")) and self.header.is_function(found):
+                found = Call(found, (self.bracketed(*("[", "]") if self.at("[") else ("{", "\\}")),))
             elif isinstance(found, Symbol) and self.at("("):
                 called = self.called(found, start)
                 if called is None:
@@ -167,6 +170,8 @@ class Parser(Brackets):
         count = 0
         while self.take("'"):
             count += 1
+        if isinstance(found, Symbol) and count == 1 and found.name in self.header.transposed:
+            return Transposed(found)
         if isinstance(found, Symbol) and not found.primes:
             symbol = Symbol(found.base, found.font, found.label, found.below, count)
             if self.at("_") or self.at("^"):
@@ -350,12 +355,6 @@ def _is_below(tokens: Tokens, place: int) -> bool:
 def _word(tokens: Tokens) -> str:
     """Letters that are set as one word, with or without a blank in it."""
     return "".join(token.text for token in tokens if token.kind == "letter").lower()
-
-
-def is_transpose(exponent: Tokens) -> bool:
-    r"""``^T``, ``^\top``, ``^{\mathsf{T}}``, ``^{\rm T}``."""
-    inside = [token for token in exponent if not token.is_mark("{", "}") and token.text not in FONTS]
-    return len(inside) == 1 and (inside[0].is_command(*TRANSPOSES) or inside[0].text in ("T", "⊤"))
 
 
 def parse(tokens: Tokens, header: Header, defining: bool = False) -> Node:

@@ -20,10 +20,11 @@ first 1                          x_1 is the first entry
 operator * = a[i] b[i]           what a sign between two tensors means; a b is the product of matrices
 identity I                       I is the identity
 indices \mu = m, \nu = n         Greek letters that are indices, and their letters here
-inverse A = B                    A^{-1} is B: what it is, and its derivative by A
-logdet A = l                     \log \det A is l, and its derivative by A is A^{-T}
+inverse A = B                    what A^{-1} is called: what it is and its derivative by A are lines of their own
+logdet A = l                     what \log \det A is called, whose derivative by A is A^{-T}
 padded x, w                      entries outside of x and w are zero: x_{i+j} is pad(x[i+j])
 row w                            w has one axis and is a row
+transposed X, y                  X' and y' are the transposes of X and y
 word ReLU                        letters that are one name, and no product
 refute 2 the reason              step 2 of the next formula is wrong as printed; without a number all of its steps
 skip the reason                  the next display is left out
@@ -47,8 +48,13 @@ from einstan.papers.tree import Symbol
 STATEMENTS = (
     "given", "assume", "convention", "define", "name", "each", "function", "value", "extent", "layout", "softmax",
     "gradients", "differences", "labels", "capitals", "first", "operator", "identity", "indices", "inverse", "logdet",
-    "padded", "row", "word", "refute", "skip", "part",
+    "padded", "row", "transposed", "word", "refute", "skip", "part",
 )  # fmt: skip
+SETS = {"value": "values", "identity": "identity", "padded": "padded", "transposed": "transposed", "word": "words"}
+CHOICES = {
+    "layout": "the derivative of a number by a vector is a row or a column",
+    "softmax": "the entries of a row or of a column sum to one",
+}
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
 _ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
 _APPLIED = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?\s*=\s*([^()\s]+)\(({_NAME})(?:\[([^\[\]]*)\])?\)")
@@ -84,9 +90,15 @@ class Header(Known):
             case "part":
                 self.part()
                 return word, ""
+            case "layout" | "softmax":
+                if rest not in ("rows", "columns"):
+                    raise UnreadError(CHOICES[word], rest, f"{word} rows")
+                setattr(self, word, rest)
+            case _ if word in SETS:
+                getattr(self, SETS[word]).update(each.strip() for each in plain(rest).split(","))
             case _:
                 getattr(self, f"_{word}")(rest)
-                return None
+        return None
 
     def _given(self, typed: str) -> tuple[str, str] | None:
         text = plain(typed)
@@ -111,9 +123,7 @@ class Header(Known):
                     self._declare(name, slots.lower())
             return "given", f"given {text}"
         for item in _items(typed):
-            found = _ITEM.fullmatch(plain(item))
-            plain_ = found is not None and re.search(r"_\w$", found[1]) is None  # W_1 is typed, y_hat is not
-            name, slots = (found[1], found[2]) if found and plain_ else self._typed(item)
+            name, slots = self._called(item)
             self._declare(self._no_delta(name), slots)
         return None
 
@@ -133,6 +143,12 @@ class Header(Known):
         if found is None:
             self.namings.append(Naming(Symbol("δ"), other, None))
         return "".join([found[0] if found else other, *label])
+
+    def _called(self, item: str) -> tuple[str, str | None]:
+        """The name of a sign and its axes, as they are here, y_hat[i], or as they are typed, W_1[k,j]."""
+        found = _ITEM.fullmatch(plain(item))
+        here = found is not None and re.search(r"_\w$", found[1]) is None
+        return (found[1], found[2]) if found and here else self._typed(item)
 
     def _typed(self, item: str) -> tuple[str, str | None]:
         r"""The name of a sign as it is typed, ``\hat{x}_0[i]``, ``\mathbf{W}_{hh}[k,k]``, and its axes."""
@@ -213,24 +229,11 @@ class Header(Known):
                 )
             self.functions[name] = KNOWN.get(called, SPELLINGS.get(called, called))
 
-    def _value(self, text: str) -> None:
-        self.values |= {each.strip() for each in plain(text).split(",")}
-
     def _extent(self, text: str) -> None:
         left, _, right = plain(text).partition("=")
         if not re.fullmatch(r"\|[^|]+\|", right.strip()):
             raise UnreadError("an extent is that of an axis", text, "extent N = |Z.1|")
-        self.extents[left.strip()] = right.strip()
-
-    def _layout(self, text: str) -> None:
-        if text not in ("rows", "columns"):
-            raise UnreadError("the derivative of a number by a vector is a row or a column", text, "layout rows")
-        self.layout = text
-
-    def _softmax(self, text: str) -> None:
-        if text not in ("rows", "columns"):
-            raise UnreadError("the entries of a row or of a column sum to one", text, "softmax rows")
-        self.softmax = text
+        self.extents[_bare(left.strip())] = right.strip()
 
     def _gradients(self, text: str) -> None:
         if not _ITEM.fullmatch(plain(text)):
@@ -260,14 +263,8 @@ class Header(Known):
             raise UnreadError("a sign and what it means for a and b", text, "operator * = a[i] b[i]")
         self.operators[signs[left.strip()]] = plain(right.strip())
 
-    def _padded(self, text: str) -> None:
-        self.padded |= {each.strip() for each in plain(text).split(",")}
-
     def _row(self, text: str) -> None:
-        self.rows |= {each.strip() for each in plain(text).split(",")}
-
-    def _word(self, text: str) -> None:
-        self.words |= {each.strip() for each in text.split(",")}
+        self.rows |= {self._called(each)[0] for each in _items(text)}
 
     def _indices(self, text: str) -> None:
         for each in text.split(","):
@@ -282,32 +279,39 @@ class Header(Known):
             self.indices[found[1]] = found[2]
 
     def _inverse(self, text: str) -> str:
+        return self.invert(*self._pair(text, "inverse A = Ainv"))
+
+    def _logdet(self, text: str) -> str:
+        one, other = self._pair(text, "logdet A = ld")
+        before = "" if one in self.inverses else self.invert(one, self.free(one, "inv")) + "\n"
+        return before + self.take_logdet(one, other)
+
+    def invert(self, one: str, other: str) -> str:
         """The inverse B of A as a function of it: what it is, and dB = -B dA B."""
-        one, other = self._pair(text, "inverse A = Ainv")
         self.inverses[one] = other
         self.axes.setdefault(other, ("i", "i"))
         return (
             f"given {other}[i,j]({one}[I,J])\nassume d{other}[i,j]/d{one}[p,q] = -{other}[i,p] {other}[q,j]\n"
-            f"assume {other}[i,K] {one}[K,j] = δ[i,j]"
+            f"assume {other}[i,K] {one}[K,j] = δ[i,j]\nassume {one}[i,K] {other}[K,j] = δ[i,j]"
         )
 
-    def _logdet(self, text: str) -> str:
+    def take_logdet(self, one: str, other: str) -> str:
         """The logarithm of a determinant as a function whose derivative is the transposed inverse."""
-        one, other = self._pair(text, "logdet A = ld")
-        if one not in self.inverses:
-            raise UnreadError(f"nothing says what the inverse of {one} is called", text, f"inverse {one} = Ainv")
         self.logdets[one] = other
         self.axes[other] = ()
         return f"given {other}({one}[I,J])\nassume d{other}/d{one}[i,j] = {self.inverses[one]}[j,i]"
+
+    def free(self, name: str, word: str) -> str:
+        """A name with a word behind its letters, Ainv, Sinv^(k), that no tensor of the text has."""
+        base, label, rest = name.partition("^(")
+        made = (f"{base}{word}{k or ''}{label}{rest}" for k in range(len(self.axes) + 1))
+        return next(each for each in made if each not in self.axes)
 
     def _pair(self, text: str, example: str) -> tuple[str, str]:
         names = [name.strip() for name in text.split("=")]
         if len(names) != 2 or not all(re.fullmatch(_NAME, name) for name in names) or names[1] in self.axes:
             raise UnreadError("a matrix of the text, and a name that is not taken", text, example)
         return names[0], names[1]
-
-    def _identity(self, text: str) -> None:
-        self.identity |= {each.strip() for each in plain(text).split(",")}
 
 
 def _items(text: str) -> list[str]:

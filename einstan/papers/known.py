@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Any
 
+from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.papers.tex import Token, Tokens, tokens_of
 from einstan.papers.tree import Symbol
 
@@ -14,11 +17,13 @@ KNOWN = {
     "relu": "relu", "ReLU": "relu", "sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf", "max": "maximum",
     "min": "minimum", "sign": "sign", "sgn": "sign", "softmax": "softmax", "SoftMax": "softmax", "trace": "trace",
     "tr": "trace", "Tr": "trace", "diag": "diag", "abs": "abs", "silu": "silu", "expm1": "expm1", "lgamma": "lgamma",
-    "digamma": "digamma", "logsumexp": "logsumexp",
+    "digamma": "digamma", "logsumexp": "logsumexp", "mean": "mean",
 }  # fmt: skip
 
 _SLOTS = re.compile(r"(?<=[^\W\d_]|[\w)])(?<!\b1)\[[^\[\]]*\]")
 _NAMES = re.compile(r"[^\W\d]\w*(?:\^\([^()]*\))?")
+TOLD = ("axes", "defined", "applied", "extents", "rows", "inverses", "logdets")
+OTHERWISE = ("pi", "mod", "floor", "pow")  # which TeX has signs for
 USUAL = {"σ": "sigmoid", "ψ": "digamma"}
 Stands = dict[str, tuple[Token, ...]]
 Parts = tuple[tuple[Token, ...], ...]
@@ -63,11 +68,20 @@ class Known:
     first: int | None = None
     identity: set[str] = field(default_factory=set)
     padded: set[str] = field(default_factory=set)
+    transposed: set[str] = field(default_factory=set)  # by a prime
     indices: dict[str, str] = field(default_factory=dict)  # signs that are indices, each with its letter here
     inverses: dict[str, str] = field(default_factory=dict)  # of matrices, what their inverses are called here
     logdets: dict[str, str] = field(default_factory=dict)  # and the logarithms of their determinants
     words: set[str] = field(default_factory=set)
     fonts: dict[str, str] = field(default_factory=dict)
+
+    def kept(self) -> tuple[Any, ...]:
+        """What a formula may tell, for `back` where it is not read after all."""
+        return tuple(copy(getattr(self, name)) for name in TOLD)
+
+    def back(self, kept: tuple[Any, ...]) -> None:
+        for name, value in zip(TOLD, kept, strict=True):
+            setattr(self, name, value)
 
     def part(self) -> None:
         """A new part: what was given and defined is forgotten, and how signs are read stays."""
@@ -120,8 +134,9 @@ class Known:
         for key in (f"{symbol.base}_{below}" if below else symbol.base, symbol.base):
             if key in self.functions and (not below or "_" in key):
                 return self.functions[key]
-        if symbol.base in KNOWN and not below and symbol.base not in self.axes:
-            return KNOWN[symbol.base]
+        if not below and symbol.base not in self.axes:
+            word = SPELLINGS.get(symbol.base, symbol.base) if len(symbol.base) > 1 else ""
+            return KNOWN.get(symbol.base) or (word if word in FUNCTIONS and word not in OTHERWISE else None)
         return None
 
     def is_value(self, symbol: Symbol) -> bool:
@@ -174,7 +189,12 @@ class Known:
 
 def names_in_line(code: str) -> list[str]:
     """The names of a line without its indices, what it defines first."""
-    return _NAMES.findall(_SLOTS.sub(" ", code.removeprefix("given ")))
+    return names_in(code.removeprefix("given "))
+
+
+def names_in(text: str) -> list[str]:
+    """The names of a text with their labels, without indices: of ``∂L/∂W^(s)[i]`` L and W^(s)."""
+    return _NAMES.findall(_SLOTS.sub(" ", text))
 
 
 def _fitted(naming: Naming, symbol: Symbol) -> tuple[Stands, Parts] | None:

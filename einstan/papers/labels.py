@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from einstan.papers.signs import FONTS
+from einstan.papers.signs import FONTS, TRANSPOSES
 from einstan.papers.tex import Tokens
 
 
@@ -43,3 +43,9 @@ def sanitised(base: str, label: str, word: str) -> tuple[str, str]:
     if re.fullmatch(r"[\w+-]+", word):
         return named(base, label, word)
     return named(base, label, re.sub(r"\W", "", word) or "s")
+
+
+def is_transpose(exponent: Tokens) -> bool:
+    r"""``^T``, ``^\top``, ``^{\mathsf{T}}``, ``^{\rm T}``."""
+    inside = [token for token in exponent if not token.is_mark("{", "}") and token.text not in FONTS]
+    return len(inside) == 1 and (inside[0].is_command(*TRANSPOSES) or inside[0].text in ("T", "⊤"))

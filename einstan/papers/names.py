@@ -8,6 +8,7 @@ from einstan.language.commands import WIDE
 from einstan.papers.cursor import Cursor
 from einstan.papers.labels import named, text_of, worded
 from einstan.papers.problem import UnreadError
+from einstan.papers.sides import depths_of
 from einstan.papers.signs import (
     ACCENTS,
     ENGLISH,
@@ -105,7 +106,7 @@ class Names(Cursor):
                 self.k = end
                 for word in words:
                     base, label = named(base, label, word)
-            elif self.at("'") and not primes:
+            elif self.at("'") and not primes and Symbol(base, "", label).name not in self.header.transposed:
                 while self.take("'"):
                     primes += 1
             elif self.at("^") and (found := self.label()):
@@ -158,9 +159,8 @@ class Names(Cursor):
         inside, end = group(self.tokens, self.k + 1)
         if (len(inside) == 1 and inside[0].is_command("star", "ast")) or (len(inside) == 1 and inside[0].is_mark("*")):
             return "", "star", end
-        if len(inside) > 2 and (
-            (inside[0].is_mark("(") and inside[-1].is_mark(")")) or (inside[0].is_mark("[") and inside[-1].is_mark("]"))
-        ):
+        ends = "".join(token.text for token in (*inside[:1], *inside[-1:]))
+        if len(inside) > 2 and ends in ("()", "[]") and all(depths_of(inside)[1:-1]):  # (a + b) (c) is a product
             return text_of(inside[1:-1]), "", end
         if inside and self.is_label(inside):
             return text_of(inside), "", end

@@ -199,7 +199,7 @@ class _Chain:
         line = right[0].line if right and not first else self.formula.line
         text = f"{written(known if known is not None else left)} {relation} {written(right)}"
         header = self.paper.header
-        before = dict(header.axes), dict(header.defined), dict(header.applied), dict(header.extents), set(header.rows)
+        before = header.kept()
         try:
             if self.formula.problem is not None:
                 raise self.formula.problem
@@ -213,7 +213,7 @@ class _Chain:
             code = reading.code()
             self.defines = False
         except UnreadError as problem:
-            header.axes, header.defined, header.applied, header.extents, header.rows = before
+            header.back(before)
             self.repair = problem.repair
             self.paper.items.append(Item(line, text, problem=problem, step=step))
             if readable(right, header):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from einstan.papers.applied import behind
 from einstan.papers.cases import ByEntries
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
@@ -53,9 +53,10 @@ from einstan.papers.value import (
     inner,
     multiplied,
     number,
-    same_extent,
     transposed,
 )
+
+Read = tuple[str, Node, Value]  # a factor with the sign in front of it
 
 
 @dataclass
@@ -131,21 +132,54 @@ class Reader(ByEntries):
                 return self.listed(node)
 
     def addition(self, terms: Sequence[tuple[int, Node]]) -> Value:
+        numbers = [k for k, (_, term) in enumerate(terms) if self.counted(term)]
+        if numbers and not sum(terms[k][0] for k in numbers):  # t - s is the same wherever one counts from
+            found = [
+                self.compared_side(term) if k in numbers else self.value(term) for k, (_, term) in enumerate(terms)
+            ]
+            return added([(sign, value) for (sign, _), value in zip(terms, found, strict=True)])
         return added([(sign, self.value(term)) for sign, term in terms])
 
     def product(self, factors: Sequence[tuple[str, Node]]) -> Value:
-        (_, first), *rest = factors
-        found = self.value(first)
-        previous = first
-        for k, (sign, node) in enumerate(rest):
+        r"""Factors side by side, of which signs part some: ``A \odot B C`` is read where only one of A \odot (B C) and
+        (A \odot B) C has a meaning."""
+        read = [(sign, node, self.value(node)) for sign, node in factors]
+        cuts = [0, *(k for k, (sign, *_) in enumerate(read) if k and sign not in ("", "/")), len(read)]
+        groups = [read[one:other] for one, other in pairwise(cuts)]
+        tensors = [sum(bool(value.axes) for *_, value in group) for group in groups]
+        if not any(count > 1 for count in tensors[1:]):
+            return self.leftward(read)
+        found, refused = list[Value](), list[UnreadError]()
+        for parted in (groups, [read]) if tensors == [1, 2] else (groups,):  # of A B ⊙ C x there are more than two
+            try:
+                found.append(self.parted_by_signs(parted))
+            except UnreadError as error:
+                refused.append(error)
+        if not found:
+            raise refused[0]
+        if len(found) > 1 and found[0].axes and groups[1][0][0] not in ("·", "×"):
+            sign = _TEX.get(groups[1][0][0], groups[1][0][0])
+            said = (rf"A {sign} \left( B C \right)", rf"\left( A {sign} B \right) C")
+            raise UnreadError(f"{sign} in front of a product: of its first factor, or of all of it", "", said)
+        return found[-1]
+
+    def parted_by_signs(self, groups: Sequence[Sequence[Read]]) -> Value:
+        found = self.leftward(groups[0])
+        for group in groups[1:]:
+            found = self.times(group[0][0], found, self.leftward(group))
+        return found
+
+    def leftward(self, factors: Sequence[Read]) -> Value:
+        (_, previous, found), *rest = factors
+        for k, (sign, node, value) in enumerate(rest):
             if sign == "/":
-                behind = rest[k + 1][1] if k + 1 < len(rest) else None
+                behind = rest[k + 1][1] if k + 1 < len(rest) and rest[k + 1][0] != "/" else None
                 number_ = isinstance(previous, Number) and isinstance(node, Number)
                 if behind is not None and (not number_ or self.is_scalar(behind)):
                     raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
-                found = divided(found, self.value(node))
+                found = divided(found, value)
             else:
-                found = self.times(sign, found, self.value(node))
+                found = self.times(sign, found, value)
             previous = node
         return found
 
@@ -173,6 +207,8 @@ class Reader(ByEntries):
         reason = f"{sign} between {left.shape} and {right.shape} is {means}"
         if not (left.axes or right.axes) and (said := [*vectors(left), *vectors(right)]):
             raise UnreadError(reason, "", said)
+        if sign == "⊗" and len(left.axes) == len(right.axes) == 1:
+            raise UnreadError(reason, "", (r"x y^\top, where it is an outer product",))
         composed = [r"f(g(x)), where it is a composition"] * (sign == "∘")
         raise UnreadError(reason, "", [HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]", *composed])
 
@@ -185,11 +221,7 @@ class Reader(ByEntries):
         if node.exponent == Number("-1"):
             if len(base.axes) == 2:
                 return self.inverse(node.base, base)
-            if (
-                isinstance(node.base, Symbol)
-                and node.base.below
-                and self.access(node.base).name in self.header.inverses
-            ):
+            if isinstance(node.base, Symbol) and node.base.below and self.is_square(self.access(node.base).name):
                 inside = ",".join(written(part) for part in node.base.below)
                 said = rf"({node.base.base}^{{-1}})_{{{inside}}}", rf"\frac{{1}}{{{node.base.typed}}}"
                 raise UnreadError("the inverse of an entry, or an entry of the inverse", str(node.base), said)
@@ -199,30 +231,25 @@ class Reader(ByEntries):
             told = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
             raise UnreadError(f"a power of {base.shape}", "", told)
         exponent = self.scalar(node.exponent, "the exponent")
+        plain = len(exponent.pieces) == 1 and str(exponent.pieces[0]).isdigit() and base.pieces != ("e",)
+        raised = exponent.pieces if plain or exponent.bracketed else ("(", *exponent.pieces, ")")
+        # a^(n) may be a name with a label in a document, and (a)^(n) is none
         pieces = (
-            *base.inside(ATOM),
-            "^",
-            *(exponent.pieces if exponent.pieces[0] == "(" else ("(", *exponent.pieces, ")")),
+            ("(", *base.pieces, ")^", *raised) if not plain or len(base.pieces) > 1 else (*base.pieces, "^", *raised)
         )
-        if base.pieces == ("e",):  # a number e, and not the exponential
-            pieces = ("(e)^", *pieces[2:])
-        if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
-            pieces = ("(", *base.pieces, ")^(", *exponent.pieces, ")")
         return Value(("(", *pieces, ")"), ATOM, bound=base.bound | exponent.bound)
 
     def inverse(self, node: Node, matrix: Value) -> Value:
-        """The inverse of a matrix that a comment gives a name."""
+        """The inverse of a matrix, named by a line of its own, as the matrix is where it is an expression."""
         while isinstance(node, Group) and len(node.items) == 1:
             node = node.items[0]
         if isinstance(node, Transposed):
             return transposed(self.inverse(node.base, transposed(matrix)))
-        if not isinstance(node, Symbol):
-            raise UnreadError("the inverse of what has no name", "", "a name for the matrix: M = ...")
-        name = self.access(node).name
+        name = self.square(matrix, "an inverse")
         if name not in self.header.inverses:
-            raise UnreadError("the inverse of a matrix", str(node), f"{HEAD}inverse {name} = {behind(name, 'inv')}")
+            other = self.header.free(name, "inv")
+            self.made.append((other, self.header.invert(name, other)))
         one, two = matrix.axes
-        same_extent(one, two, "an inverse over")
         row, column = two.again(), one.again()
         other = self.header.inverses[name]
         self.header.axes[other] = (row.dim or "i", column.dim or "i")

@@ -113,6 +113,12 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
             name, start, end, k = environment(tokens, k)
             if name in WRAPPERS:
                 start = group(tokens, start)[1] if name in ("alignedat", "array") else start
+                if len(found) == 1 and found[0].is_command("{"):  # a brace in front of equations
+                    found.pop()
+                if within := _within(name, found, tokens[k:]):
+                    found[-1:] = [found[-1]] * (within != "cases")
+                    found += [*_opening(token, within), *_unwrapped(tokens[start:end]), *_closing(token, within)]
+                    continue
                 inside = _unwrapped(tokens[start:end])
                 found += [Token("command", "\\", token.line), *inside] if _has_row(found) else inside
             else:
@@ -152,6 +158,17 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
             found.append(token)
         k += 1
     return found
+
+
+def _within(name: str, before: Tokens, behind: Tokens) -> str:
+    r"""What rows are inside of a formula: ``cases`` behind a brace that nothing closes, a matrix in brackets; nothing
+    where they are formulas of their own."""
+    inside = bool(before) and not before[-1].is_command("\\", *FAR) and not before[-1].is_mark("&", ",")
+    if inside and before[-1].is_command("{"):
+        rest = [token for token in behind if not token.is_command(*SIZES)]
+        return "" if rest and rest[0].is_command("}") else "cases"
+    brackets = inside and (before[-1].is_mark("(", "[", "|") or before[-1].is_command("|"))
+    return "array" * (name == "array" and inside) if not brackets else "matrix"
 
 
 def _joins(token: Token) -> bool:
@@ -228,12 +245,15 @@ def _numbers(tokens: Tokens) -> bool:
 
 
 def _pieces(row: list[Token]) -> Iterator[list[Token]]:
-    """The formulas of one row: parted by wide spaces, by ``⇒``, and by commas between two relations."""
+    """The formulas of one row: parted by wide spaces, by ``⇒``, by commas between two relations, and by ``&`` where no
+    sign stands beside it."""
     depths = depths_of(row)
     cuts = [0]
     for k, token in enumerate(row):
         if depths[k] <= 0 and (
-            token.is_command(*FAR, *FOLLOWS) or (token.is_mark(",", ";") and _parts(row, depths, k))
+            token.is_command(*FAR, *FOLLOWS)
+            or (token.is_mark(",", ";") and _parts(row, depths, k))
+            or (_between(row, k) and _begins(row[k + 1 :]))
         ):
             cuts.append(k)
     for start, end in zip(cuts, [*cuts[1:], len(row)], strict=True):
@@ -243,7 +263,25 @@ def _pieces(row: list[Token]) -> Iterator[list[Token]]:
         while piece and (piece[-1].is_command(*FAR) or piece[-1].is_mark(",", ";", ".", "&", ":")):
             piece = piece[:-1]
         open_ = depths_of(piece)
-        yield [token for k, token in enumerate(piece) if open_[k] > 0 or not token.is_mark("&")]
+        yield [token for k, token in enumerate(piece) if open_[k] > 0 or not token.is_mark("&") or _between(piece, k)]
+
+
+def _between(row: Tokens, place: int) -> bool:
+    """Whether ``&`` stands between two that no sign joins."""
+    return row[place].is_mark("&") and _is_operand(row[:place][::-1]) and _is_operand(row[place + 1 :])
+
+
+def _is_operand(tokens: Tokens) -> bool:
+    """Whether what is next is no sign, and not nothing."""
+    token = next((each for each in tokens if not each.is_mark("&")), None)
+    return token is not None and not (_joins(token) or token.is_mark(",", ";", ":", ".") or token.is_command(*FAR))
+
+
+def _begins(rest: Tokens) -> bool:
+    """Whether a formula begins here, or words."""
+    end = next((k for k, token in enumerate(rest) if _between(rest, k)), len(rest))
+    depths = depths_of(rest)
+    return rest[0].is_command(*WORDS, "forall") or any(depths[k] <= 0 and relation_at(rest, k) for k in range(end))
 
 
 def _concludes(row: list[Token]) -> bool:

@@ -58,12 +58,19 @@ def depths_of(tokens: Tokens) -> list[int]:
     """How many brackets are open before each token; of those in environments too."""
     depth, found = 0, []
     for token in tokens:
-        closes = token.is_mark("}", ")", "]") or token.is_command("}", "end", "rangle", "rVert", "rvert", "rrbracket")
-        opens = token.is_mark("{", "(", "[") or token.is_command("{", "begin", "langle", "lVert", "lvert", "llbracket")
+        opens, closes = _BRACKETS.get((token.kind, token.text), (0, 0))
         depth -= closes
         found.append(depth)
         depth += opens
     return found
+
+
+_BRACKETS = {
+    **{("mark", text): (1, 0) for text in "{(["},
+    **{("mark", text): (0, 1) for text in "})]"},
+    **{("command", text): (1, 0) for text in ("{", "begin", "langle", "lVert", "lvert", "llbracket")},
+    **{("command", text): (0, 1) for text in ("}", "end", "rangle", "rVert", "rvert", "rrbracket")},
+}
 
 
 def relation_at(tokens: Tokens, place: int) -> int:

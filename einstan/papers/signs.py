@@ -72,5 +72,11 @@ NO_SIGN = {
     **dict.fromkeys("<>=", r"\mathbb{1}[x > 0], for a bracket that is 1 where it holds"),
     "−": "brackets around what has the sign", "+": "brackets around what has the sign",
 }  # fmt: skip
+WRITTEN = {  # functions that have no one formula, or none here, each by what may be meant
+    "std": r"\sqrt{\frac{1}{N} \sum_{i=1}^{N} (x_i - \bar{x})^2}, of what is in its brackets",
+    "var": r"\frac{1}{N} \sum_{i=1}^{N} (x_i - \bar{x})^2, of what is in its brackets",
+    "LeakyReLU": r"\max(x, a x), with % einstan: given a",
+    "GELU": r"\frac{x}{2} \left(1 + \mathrm{erf}\left(\frac{x}{\sqrt{2}}\right)\right)",
+}
 HEAD = "% einstan: "
 AT = "a name for the value there: v = f(x + h), and its formula"

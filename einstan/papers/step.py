@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from einstan.papers.grammar import Parser, compared, parse
 from einstan.papers.header import Header
-from einstan.papers.known import Naming, names_in_line
+from einstan.papers.known import Naming, names_in, names_in_line
 from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
@@ -16,7 +16,18 @@ from einstan.papers.signs import GREEK_NAMES, HEAD
 from einstan.papers.tensors import is_numbered, run_of, said
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol, letters_of
-from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
+from einstan.papers.value import (
+    ENTRIES,
+    ExtentsError,
+    Place,
+    Value,
+    aligned,
+    counted,
+    joined,
+    lettered,
+    same_extent,
+    spelled,
+)
 
 
 @dataclass
@@ -34,10 +45,12 @@ class Step:
     made: list[str] = field(default_factory=list)
     axes: tuple[str, ...] | None = None  # of both sides, where they are written without indices
     row: bool = False  # whether the one axis is that of a row
+    known: set[str] = field(default_factory=set)  # tensors of which something is known before
 
     def code(self) -> str:
         header = self.header
-        reader = Reader(header, left=self.letters, uppers=self.uppers)
+        self.known = set(header.axes)
+        reader = Reader(header, left=self.letters, uppers=self.uppers, known=self.known)
         header.uppers |= set(_uppers(self.left, self.right))
         for name in _uppers(self.left, self.right):
             reader.uppers.setdefault(name, "")
@@ -52,14 +65,26 @@ class Step:
                 self.refuse_recurrence(target)
             right = parse(self.right, header)
             code = self.defined(target, right, reader) if target is not None else self.claimed(left, right, reader)
+        except ExtentsError as error:
+            error.repair = (*error.repair, *self.of_one_extent(error.places))
+            raise
         finally:
             for dummy in dummies:
                 header.namings.remove(dummy)
-        self.made = [text for _, text in reader.made]
+        self.made = [line for _, text in reader.made for line in text.splitlines()]
         self.axes = None if self.made else self.axes
         for name, _ in reader.made:
             header.defined[name] = 0
         return code
+
+    def of_one_extent(self, places: Sequence[Place]) -> Iterator[str]:
+        """What a comment says where two axes are one: the letter of one of them for the other."""
+        for one, other in (places, places[::-1]):
+            name, k = other.at or ("", 0)
+            axes = self.header.axes.get(name, ())
+            if name not in self.header.defined and k < len(axes) and other.at != one.at:
+                letters = ",".join([*axes[:k], one.dim, *axes[k + 1 :]])
+                yield f"given {name}[{letters}], in the comment that gives {name}, where both have one length"
 
     def target(self, node: Node) -> Symbol | None:
         """The name that a left side defines, if it does: one that no line before defines."""
@@ -88,7 +113,7 @@ class Step:
         r"""``\sigma^2 = ...`` defines a name of its own where nobody says what σ is."""
         header = self.header
         known = symbol.name in header.axes or header.naming(symbol) is not None
-        if known or symbol.name in header.lost or header.is_function(symbol):
+        if known or symbol.name in header.lost:
             return None
         header.squares.setdefault(symbol.name, f"{symbol.base}_sq")
         return replace(symbol, base=header.squares[symbol.name])
@@ -116,7 +141,7 @@ class Step:
         if not plain or len({id(place) for place in letters}) < len(letters):
             told = [*_steps(target), HEAD + f"name {target} = {name}1"]
             raise UnreadError("what is defined has plain indices, each once", name, told)
-        known = header.axes.get(name)
+        known = header.axes.get(name) if name in self.known else None
         given = self.given(access.name, list(access.slots), access.axes, node, reader)
         if given is not None:
             header.defined[name] = reader.header.defined.get(name, 1)
@@ -134,6 +159,10 @@ class Step:
             slots = list(right.axes)
         else:
             left = replace(access.value, row=name in header.rows if len(access.axes) == 1 else False)
+            if known is None and right.axes and not left.axes:
+                vectors = ",".join([written(part) for part in target.below] + [axis.dim or "i" for axis in right.axes])
+                said_ = (HEAD + f"name {target} = {name}[{vectors}]", ENTRIES)
+                raise UnreadError(f"an equation of {left.shape} and {right.shape}", str(target), said_)
             right = aligned(left, right, "an equation of") if not right.is_zero else right
             slots = [place for place in letters if isinstance(place, Place)]
         if known is None and access.slots:
@@ -141,9 +170,8 @@ class Step:
         shown = said(name, len(slots))
         if known is not None and right.pieces == left.pieces:  # x = (x_1, ..., x_n) of an x that is given
             return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
-        if re.search(
-            rf"(?<![\w∂]){re.escape(shown)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))
-        ):
+        bare = re.sub(r"∂\w+(\^\([^()]*\))?", "", "".join(p for p in right.pieces if isinstance(p, str)))
+        if shown in names_in(bare):
             raise UnreadError(
                 f"{name} stands on both sides of what defines it",
                 name,
@@ -162,8 +190,12 @@ class Step:
         """Refuse a definition of which one side has an index more."""
         own = {letter: place for letter, place in reader.named.items() if place in slots}
         open_ = [letter for letter in reader.free if letter.islower() and letter not in reader.left]
-        if open_ and not right.axes:
+        if open_:
             said_ = [rf"\sum_{{{letter}}} in front of each term that has {letter}" for letter in open_]
+            entries = zip(right.pieces, right.pieces[1:], right.pieces[2:], strict=False)
+            labels = [n for n, mark, p in entries if isinstance(p, Place) and p.letter == open_[0] and mark == "["]
+            new = [n for n in dict.fromkeys(labels) if isinstance(n, str) and n.isalpha() and n not in self.known]
+            said_ += [HEAD + "given " + ", ".join(f"{n}_{open_[0]}" for n in new)] if new else []
             raise UnreadError(f"{open_[0]} stands free on the right side, and not on the left", "", said_)
         if len(own) == len(target.below) == 1 and not any(place in right.pieces for place in own.values()):
             letter = next(iter(own))
@@ -178,9 +210,9 @@ class Step:
             return
         letters = ["".join(token.text for token in part).replace("'", "1") for part in run]
         trial = Reader(self.header, left={*reader.left, *letters}, uppers=dict(reader.uppers))
-        saved = dict(self.header.axes), dict(self.header.applied), dict(self.header.extents)
+        saved = self.header.kept()
         trial.side(node)
-        self.header.axes, self.header.applied, self.header.extents = saved
+        self.header.back(saved)
         if len({*letters}) == len(letters) and {*letters} == {*trial.free}:
             self.header.axes[name] = tuple(trial.named[letter].dim or letter for letter in letters)
 
@@ -315,13 +347,13 @@ def _numbers(header: Header) -> set[str]:
 
 def readable(tokens: Tokens, header: Header) -> bool:
     """Whether a side can be read by itself, so that a chain goes on from it."""
-    saved = dict(header.axes), dict(header.applied), dict(header.extents)
+    saved = header.kept()
     try:
         Reader(header, uppers=dict.fromkeys(_uppers(tokens), "")).side(parse(tokens, header))
     except UnreadError:
         return False
     finally:
-        header.axes, header.applied, header.extents = saved
+        header.back(saved)
     return True
 
 
@@ -360,6 +392,10 @@ def refuse_relation(relation: Token) -> None:
             "a comparison, and no equation",
             str(relation),
             "as a comment, where it is assumed: % einstan: assume x[i] > 0",
+        )
+    if relation.is_command("propto"):
+        raise UnreadError(
+            "up to a factor that nobody tells", str(relation), r"p_i = q_i / \sum_j q_j, with that factor"
         )
     if relation.is_command(*NEAR) or relation.is_mark("→"):
         raise UnreadError("a map or a limit, and no equation", str(relation), "f(x) = ...")

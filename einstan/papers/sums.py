@@ -66,9 +66,12 @@ class Sums(Applied):
         for place in inside if upper else ():
             self.whole(place, upper)
         for guard in guards:
+            if node.sign == "prod":  # what does not count is a factor of one
+                chosen = guard.inside(ATOM)
+                body = replace(body, pieces=(*chosen, " * ", *body.inside(ATOM), " + (1 - ", *chosen, ")"), level=SUM)
+                continue
             if node.sign != "sum":
-                bracket = r"\prod_k (\mathbb{1}[k < n] x_k + \mathbb{1}[k \geq n])" if node.sign == "prod" else ""
-                bracket = bracket or rf"\{node.sign}_k (x_k \mathbb{{1}}[k \neq n]), where that is the same"
+                bracket = rf"\{node.sign}_k (x_k \mathbb{{1}}[k \neq n]), where that is the same"
                 raise UnreadError(f"a {node.sign} with a condition", written(node.below), bracket)
             body = joined(guard, body, body.axes, body.row)
         if node.sign == "sum":
@@ -105,6 +108,7 @@ class Sums(Applied):
         """A sum up to N runs over a whole axis: N is its extent, here and elsewhere."""
         if self.header.axes.get(upper):
             said = HEAD + f"name {upper}_k = {upper}{upper.lower()}[k]"
+            said = r"\sum_{n}, which runs over all of them" if upper in self.known else said
             raise UnreadError(f"{upper} is how many there are, and a tensor of the text", upper, said)
         if place.at is None:
             return

@@ -79,6 +79,7 @@ class Tensors:
     uppers: dict[str, str] = field(default_factory=dict)
     indices: set[str] = field(default_factory=set)  # letters that a condition speaks of
     labels: dict[str, Symbol] = field(default_factory=dict)  # letters that are labels, each with a sign that has it
+    known: set[str] = field(default_factory=set)  # tensors of which something is known before the formula
 
     def value(self, node: Node) -> Value:
         raise NotImplementedError  # which the reader of whole trees has
@@ -100,13 +101,14 @@ class Tensors:
         if name in self.header.identity and len(symbol.below) < 2 and not found:
             places = Place(), Place()  # I_n is one too, n by n
             return Value(("δ[", places[0], ",", places[1], "]"), ATOM, places)
+        if not found and (typed := counted_name(symbol)) in self.header.extents:
+            return number(self.header.extents[typed])
         if not found and not symbol.below:
-            if name in self.header.extents:
-                return number(self.header.extents[name])
             if name in self.uppers and name not in self.header.axes:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
-                raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
+                given = [HEAD + f"given {symbol.typed}"] * (name in self.header.functions)  # a number too: σ, and σ(x)
+                raise UnreadError(f"{name} stands without brackets", str(symbol), [f"{name}(...)", *given])
             if name == "π" and symbol.font != "bold":
                 if self.header.axes.get(name) and not any(naming.sign.base == name for naming in self.header.namings):
                     said_ = (HEAD + r"name \pi_k = w[k]", r"\boldsymbol{\pi}, for all of its entries")
@@ -152,7 +154,9 @@ class Tensors:
         if symbol.primes and not found:
             inside = ",".join(written(part) for part in symbol.below)
             named = HEAD + f"name {symbol.typed} = {symbol.base}1{f'[{inside}]' * inside.isalpha()}"
-            raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), named)
+            turned = symbol.primes == 1 and not symbol.below and len(header.axes.get(symbol.name, ())) in (1, 2)
+            told = [named, *[f"{HEAD}transposed {symbol.name}"] * turned]
+            raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), told)
         if not found:
             self.one_face(symbol)
             self.labels |= dict.fromkeys(re.findall("[a-z]", symbol.label), symbol)
@@ -197,7 +201,8 @@ class Tensors:
                     f"given {typed}[i,j]",
                 ]
                 problem = f"{name} has no indices: a number, a vector or a matrix"
-                raise UnreadError(problem, str(symbol), [HEAD + each for each in says])
+                power = [rf"\exp({symbol.label})"] * (symbol.base == "e" and bool(symbol.label))
+                raise UnreadError(problem, str(symbol), [*power, *(HEAD + each for each in says)])
             own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
             return Access(name, tuple((place,) for place in own), tuple(own))
         for part in parts if not any(t.text in DOTS for p in parts for t in p) else ():
@@ -422,6 +427,7 @@ class Tensors:
 
     def held(self, value: Value) -> Access:
         """A value as a tensor with a name: its own, or a new one by a line of its own."""
+        value = replace(value, pieces=value.pieces[1:-1]) if value.bracketed else value
         if (
             isinstance(value.pieces[0], str)
             and value.pieces[0] in self.header.axes
@@ -471,6 +477,12 @@ def _is_slot(part: Part) -> bool:
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
     twice = len(tokens) == 2 and tokens[0].kind == "number" and tokens[1].kind == "letter"  # 2i
     return twice or any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+
+
+def counted_name(symbol: Symbol) -> str:
+    """A name as one has it that says how many there are: N, T_x."""
+    below = "".join(map(written, symbol.below[:1]))
+    return f"{symbol.base}_{below}" if below and not symbol.label else symbol.name if not below else ""
 
 
 def is_numbered(symbol: Symbol) -> bool:

@@ -50,6 +50,11 @@ class Value:
     def is_zero(self) -> bool:
         return self.pieces == ("0",)
 
+    @property
+    def bracketed(self) -> bool:
+        """Whether brackets are around all of it; ``(n + 1) - m`` begins with one too."""
+        return self.level == ATOM and self.pieces[0] == "("
+
     def inside(self, level: int) -> tuple[Piece, ...]:
         """The pieces, in brackets where what is around binds tighter."""
         return self.pieces if self.level >= level else ("(", *self.pieces, ")")
@@ -89,12 +94,20 @@ def aligned(left: Value, right: Value, what: str) -> Value:
     return right.with_places(dict(zip(right.axes, left.axes, strict=True)))
 
 
+class ExtentsError(UnreadError):
+    """Axes of two letters, where one extent is meant: ``places`` are the two."""
+
+    places: tuple[Place, ...] = ()
+
+
 def same_extent(one: Place, other: Place, what: str) -> None:
     """Refuse axes of two letters of the declarations: they have different extents."""
     if one.dim and other.dim and one.dim != other.dim:
         where = [f"{p.at[0]} ({p.dim})" if p.at else p.dim for p in (one, other)]
         problem = f"{what} axes of two extents: {where[0]} and {where[1]}"
-        raise UnreadError(problem, "", "one letter for both in `given`, as in A[i,i], x[i]")
+        error = ExtentsError(problem, "", "one letter for both in `given`, as in A[i,i], x[i]")
+        error.places = one, other
+        raise error
     one.dim = other.dim = one.dim or other.dim
     one.at = other.at = one.at or other.at
     if one.count is not None and other.count is not None and one.count != other.count:

@@ -255,7 +255,14 @@ ROWS = {
     "an inverse": "assume K[i,J] A[J,j] = δ[i,j]\n? dA[i,j]/dK[p,q] = -A[i,p] A[q,j]",
     "an inverse whose derivative is told": f"{INVERSE}f = x[I] V[I,J] x[J]\n"
     "✓ df/dA[p,q] = -V[I,p] x[I] V[q,J] x[J]\n✗ df/dA[p,q] = -V[p,I] x[I] V[J,q] x[J]\n"
-    "✓ claim V[i,K] A[K,J] x[J] = x[i]\n✗ df/dA[p,q] = 0\n? df/dA[p,q]dA[r,s] = 0",
+    "✓ claim V[i,K] A[K,J] x[J] = x[i]\n✗ df/dA[p,q] = 0\n✗ df/dA[p,q]dA[r,s] = 0\n"
+    "✓ df/dA[p,q]dA[r,s] = x[I] V[I,r] V[s,p] V[q,J] x[J] + x[I] V[I,p] V[q,r] V[s,J] x[J]\n"
+    "✗ df/dA[p,q]dA[r,s] = 2 x[I] V[I,p] V[q,r] V[s,J] x[J]\n"
+    "✓ dV[i,j]/dA[p,q]dA[r,s] = V[i,r] V[s,p] V[q,j] + V[i,p] V[q,r] V[s,j]",
+    "the determinant of what has an inverse": f"{INVERSE}given l(A[I,J])\nassume dl/dA[i,j] = V[j,i]\n"
+    "✓ dl/dA[p,q]dA[r,s] = -V[q,r] V[s,p]\n✗ dl/dA[p,q]dA[r,s] = -V[q,s] V[r,p]",
+    "a derivative that is told at a point": "given l(w[I])\nassume dl/dw[i] = 0\n? dl/dw[i]dw[j] = 0",
+    "a derivative that is told by others": "given l(w[I])\nassume dl/dw[i] = c g[i]\n? dl/dw[i]dw[j] = 0",
     "through an inverse whose derivative is told": f"A[i,j] = B[i,j] + s δ[i,j]\n{INVERSE}f = V[I,I]\n"
     "✓ df/ds = -V[I,J] V[J,I]\n✗ df/ds = -V[I,J] V[I,J]\n✗ df/ds = 0",
     "an inverse that is tied in another way too": f"{INVERSE}assume V[i,j] = A[j,i]\nf = x[I] V[I,J] x[J]\n"

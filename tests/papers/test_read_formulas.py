@@ -16,6 +16,23 @@ ONE = "given Z[i,k], W[i,j] | given l[k](Z[I,k]) | name z_k = Z[i,k] | each L = 
 GREEKS = r"indices \mu = m, \nu = n, \lambda = l | given g[\mu,\lambda], x[\nu]"
 INVERSE = "given A[i,i], x[i], B[i,i] | inverse A = Ainv | logdet A = ld"
 
+
+def named_inverse(name):
+    """The lines that name the inverse of a matrix."""
+    other, d = f"{name}inv", "∂" if name[-1].isdigit() else "d"
+    return [
+        f"given {other}[i,j]({name}[I,J])",
+        f"assume {d}{other}[i,j]/{d}{name}[p,q] = -{other}[i,p] {other}[q,j]",
+        f"assume {other}[i,K] {name}[K,j] = δ[i,j]",
+        f"assume {name}[i,K] {other}[K,j] = δ[i,j]",
+    ]
+
+
+def named_determinant(name):
+    """The lines that name the logarithm of a determinant."""
+    return [f"given {name}ld({name}[I,J])", f"assume ∂{name}ld/∂{name}[i,j] = {name}inv[j,i]"]
+
+
 # header | formula | lines
 READ = [
     # matrices, columns and rows
@@ -61,6 +78,58 @@ READ = [
     (INVERSE, r"Z = (A^T)^{-1}", ["Z[i,i1] = Ainv[i1,i]"]),
     (INVERSE, r"z_{ij} = (A^{-1})_{ij}", ["z[i,j] = Ainv[i,j]"]),
     (INVERSE, r"E = \log\det A - \ln \det(A) + \log |A|", ["E = ld - ld + ld"]),
+    (MATRICES, r"z = A^{-1} x", [*named_inverse("A"), "z[i] = Ainv[i,I] x[I]"]),
+    (
+        MATRICES, r"z = (A + c B)^{-1} x - (A + c B)^{-1} y",
+        ["q1[i,i1] = A[i,i1] + c B[i,i1]", *named_inverse("q1"), "z[i] = q1inv[i,I] x[I] - (q1inv[i,I1] y[I1])"],
+    ),
+    (
+        MATRICES, r"E = \log |A + B| - \log\det(A + B)",
+        ["q1[i,i1] = A[i,i1] + B[i,i1]", *named_inverse("q1"), *named_determinant("q1"), "E = q1ld - q1ld"],
+    ),
+    ("given X[n,d], y[n] | transposed X", r"z = X'y", ["z[d] = X[N,d] y[N]"]),
+    # a sign between tensors parts what stands side by side, where that has a meaning
+    ("given x[d], W[f,d], V[f,d]", r"h = W x \odot V x", ["h[f] = (W[f,D] x[D]) (V[f,D1] x[D1])"]),
+    (MATRICES, r"z = A \odot B x", ["z[i] = A[i,I] B[i,I] x[I]"]),
+    (MATRICES, r"E = x \cdot A y", ["E = x[I] (A[I,I1] y[I1])"]),
+    # columns of formulas, and what an array is
+    ("given a, b", r"\begin{aligned} q &= a & r &= b && \text{by (2)} \end{aligned}", ["q = a", "r = b"]),
+    ("given a, b", r"\left\{ \begin{array}{l} q = a \\ r = b \end{array} \right.", ["q = a", "r = b"]),
+    (
+        "given x[i]", r"q_i = \left\{ \begin{array}{ll} x_i & x_i > 0 \\ 0 & x_i \leq 0 \end{array} \right.",
+        ["q[i] = 1[x[i] > 0] x[i] + 1[x[i] <= 0] 0"],
+    ),
+    (
+        "given a, b", r"q = \left[ \begin{array}{c} a \\ b \end{array} \right]",
+        ["q[i] = a δ[i,0] + b δ[i,1] where |i| = 2"],
+    ),
+    ("given A[i,i]", r"q = \mathrm{Tr}[A] / \|A\|_{\mathrm{F}}", ["q = sum[I](A[I,I]) / sqrt(A[I1,I2] A[I1,I2])"]),
+    (MATRICES, r"q = \mathbf{1}_n^\top x", ["q = 1[I] x[I]"]),
+    ("given a, b, c", r"q = a / b / c", ["q = a / b / c"]),
+    ("given W_s[d,k], h[k]", r"s = W_s h", ["s[d] = W^(s)[d,K] h[K]"]),
+    ("first 1 | given W[d,k], h[k], U[x,d]", r"z = W h, \quad u_j = 2 z_j, \quad y = U u",
+     ["z[d] = W[d,K] h[K]", "u[j] = 2 z[j]", "y[x] = U[x,D] u[D]"]),
+    (
+        r"given x[i] | function \sigma = sigmoid", r"\sigma^2 = \sum_i x_i^2, \quad y_i = \sigma(x_i) / \sigma^2",
+        ["σ_sq = x[I]^2", "y[i] = sigmoid(x[i]) / σ_sq"],
+    ),
+    (r"given x[i], \sigma | function \sigma = sigmoid", r"y_i = \sigma(x_i) / \sigma", ["y[i] = sigmoid(x[i]) / σ"]),
+    # exponents that begin with a bracket
+    ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
+     ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
+    # the difference of two indices is the same wherever one counts from
+    ("given r[k], g", r"G_t = \sum_{k=t}^{T} g^{k - t} r_k", ["G[t] = 1[K >= t] g^(K - t) r[K]"]),
+    ("given a[i]", r"b_t = \prod_{s=1}^{t} (1 - a_s)", ["b[t] = prod[S](1[S <= t] (1 - a[S]) + 1 - 1[S <= t])"]),
+    (
+        "given Q[n,d], K[m,d] | extent d_k = |Q.1|", r"S = Q K^\top / \sqrt{d_k}",
+        ["S[n,m] = (Q[n,D] K[m,D]) / sqrt(|Q.1|)"],
+    ),
+    ("row x, b_1, FFN | given x[d], W_1[d,f], b_1[f]", r"\mathrm{FFN}(x) = \max(0, x W_1 + b_1)",
+     ["FFN[f] = maximum(0, x[D] W1[D,f] + b1[f])"]),
+    ("given r[i], a, b", r"s_i = \mathrm{clip}(r_i, 1 - a, 1 + a) + \max(r_i, b)^2",
+     ["s[i] = clip(r[i], 1 - a, 1 + a) + maximum(r[i], b)^2"]),
+    ("given r[i]", r"z_i = r_i - \operatorname{mean}(r)", ["z[i] = r[i] - mean[I](r[I])"]),
+    ("", r"a = \log 2\pi + \log 2", ["a = log(2 pi) + log(2)"]),
     # Greek indices, and a step of a recurrence
     (GREEKS, r"T_{\mu\nu} = \sum_\lambda g_{\mu\lambda} g_{\nu\lambda}", ["T[m,n] = g[m,L] g[n,L]"]),
     (GREEKS, r"y_\mu = \sum_{\nu \neq \mu} \delta_{\mu\nu} x_\nu", ["y[m] = 1[N != m] δ[m,N] x[N]"]),
@@ -306,11 +375,17 @@ REFUSED = [
     (MATRICES, r"z = x + c", "a sum of a column and a number"),
     (MATRICES, r"E = x + y^T", "a sum of a column and a row"),
     (MATRICES, r"Z = A^2", "a power of a matrix"),
-    (MATRICES, r"Z = A^{-1}", "the inverse of a matrix"),
+    (MATRICES, r"Z = A \odot B A", "of its first factor, or of all of it"),
+    ("given W[k,j]", r"Z = W^{-1}", "axes of two extents"),
+    ("given a, b", r"q = \begin{array}{cc} a & b \\ b & a \end{array}", "the environment array"),
+    ("given a, b", r"\begin{aligned} q &= a & b \end{aligned}", "& is not read"),
+    (MATRICES, r"Z = x \otimes y", "an outer product, or a convolution"),
+    (MATRICES, r"z = A_{ij}^{-1}", "an entry of the inverse"),
+    ("given x[i], y[i]", r"x_i \propto y_i", "a factor that nobody tells"),
+    ("given r[i]", r"z_i = r_i / \operatorname{std}(r)", "std(...) is the value of a function"),
+    ("given Q[n,d], K[m,d]", r"S = Q K^\top / \sqrt{d_k}", "k stands free on the right side"),
+    ("given r", r"E = \exp(r)^2", "a power of the function or of x"),
     ("given W[k,j] | inverse W = V", r"Z = W^{-1}", "axes of two extents"),
-    (MATRICES, r"Z = (A + B)^{-1}", "the inverse of what has no name"),
-    (MATRICES, r"E = \log\det A", "the logarithm of a determinant"),
-    (INVERSE, r"E = \log\det(A + A^T)", "the determinant of what has no name"),
     (INVERSE, r"E = \log\det A B", "in front of a product"),
     (GREEKS, r"v_\mu = g_{\mu\nu} x^\nu", "an index that stands above, or a power"),
     ("given J(w[I])", r"H = \nabla^2_w J", "the Hessian, or the Laplacian"),
@@ -452,3 +527,11 @@ def test_the_first_repair_is_what_is_nearly_always_meant(header, formula, commen
     found = read_paper(f"% einstan: {header}\n$$ {formula} $$").unread[0]
     assert found.problem.repair[0] == f"% einstan: {comment}"
     assert not read_paper(f"% einstan: {header} | {comment}\n$$ {formula} $$").unread
+
+
+def test_the_inverse_of_a_matrix_is_one_from_both_sides():
+    text = (
+        r"% einstan: given A[n,n], x[n]" + "\n" + r"$$ y = A^{-1} x $$ $$ A y = x $$ $$ A^{-1} A x = x $$ $$ A x = y $$"
+    )
+    found = [line.outcome.verdict for line in es.check_paper(text).lines if line.outcome]
+    assert found == ["proved", "proved", "refuted"]

@@ -137,7 +137,7 @@ def test_macros_are_put_in():
         "$$ h = \\other{b} $$"
     )
     items = read_paper("% einstan: given b, c\n" + text).items
-    codes = ["a = (1 / 2) * b", "d = b * c", "e = b + c", "f = c + (1 / 2)", "g = (b^(2))"]
+    codes = ["a = (1 / 2) * b", "d = b * c", "e = b + c", "f = c + (1 / 2)", "g = (b^2)"]
     assert [item.code for item in items[:5]] == codes
     assert items[5].problem.reason == r"\other is not read"
 
