@@ -96,7 +96,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
     quotients = dict(known)
 
     def made(equation: Equation) -> Equation:
-        put_in = _quotients_taken(_of_numbers(simplify(equation.rhs)), exponentials)
+        put_in = _quotients_taken(_products_taken(_of_numbers(simplify(equation.rhs)), exponentials), exponentials)
         if equation.name in quotients:
             quotients[equation.name] = Equation(equation.name, equation.indices, put_in)
         taken = _masks_taken(_logarithms_taken(put_in, quotients, exponentials))
@@ -135,15 +135,15 @@ def differentiable(program: Program, of: Name, wrt: Name, keep: Collection[Name]
     return written if enters(written) and not enters(stable) else stable
 
 
-def runnable(program: Program, linear: Collection[Name] = ()) -> Program:
+def runnable(program: Program, linear: Collection[Name] = (), finite: bool = True) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way.  What rests on
     tensors that are ``linear`` stays linear in them, to the eyes of who transposes the code: nothing asks whether it is
-    zero."""
-    question = runnable, frozenset(linear)
+    zero.  What is given is ``finite``, or may be infinite beside brackets."""
+    question = runnable, frozenset(linear), finite
     found: Program | None = program.notes.get(question)
     if found is None:
         asked, program = program, compared_once(program)
-        if (apart := sums_apart(program)) is not program.resolved_all():
+        if (apart := sums_apart(program, finite)) is not program.resolved_all():
             program = remade(program, _stated(apart, program))
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
         met = met_by_names(stabilised(program))
@@ -284,6 +284,24 @@ def _of_numbers(expr: Expr) -> Expr:
         return product
 
     return at_products(expr, rule, "pow")
+
+
+def _products_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
+    """prod[K](w[K] exp(u[K])) = prod[K](w[K]) exp(sum[K](u[K])), which may be finite where its factors are not."""
+
+    def rule(node: Node) -> Node:
+        body = exponentials.scaled(node.body) if isinstance(node, Reduce) and node.operation == "prod" else None
+        if not isinstance(node, Reduce) or body is None:
+            return node
+        factors = _factors(gathered(simplify(body)))
+        above = next((f for f in factors if _is_exponential(f) and set(node.indices) <= set(f.free)), None)
+        if above is None:
+            return node
+        others = [factor for factor in factors if factor is not above]
+        weights = [simplify_reduce("prod", node.indices, mul(others))] if others else []
+        return simplify_product((*weights, Apply("exp", (simplify(Sum(node.indices, above.arguments[0])),))))
+
+    return cast(Expr, rewrite(expr, rule)) if holds(expr, Reduce) else expr
 
 
 def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
