@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from einstan.calculus.program import Program, extents_in_part
-from einstan.language.dims import axis, loose
+from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, listed, nearest
-from einstan.language.index import Affine, Index, lowered
+from einstan.language.index import Affine, Index, capitalised, lowered
 from einstan.language.node import preorder
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Partial, Reduce, Sum
@@ -189,6 +189,16 @@ def no_size(program: Program, key: str, size: object) -> ExtentError:
         **place,
         inferred="a size is how many entries there are along an axis",
         repair="give a whole number that is not negative",
+    )
+
+
+def two_of_one_letter(letter: str, dims: Iterable[str]) -> ExtentError:
+    """Sizes for ``k`` and for ``K``, which are one letter, and differ."""
+    axes = [dim for dim in dims if is_axis(dim)]
+    return ExtentError(
+        f"there are two sizes for the letter {letter}, which is that of {capitalised(letter)}",
+        inferred=f"{letter} runs over {listed(dims)}",
+        repair="name axes: sizes={" + ", ".join(f"{dim!r}: ..." for dim in axes) + "}",
     )
 
 
