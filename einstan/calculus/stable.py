@@ -47,6 +47,7 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -291,7 +292,7 @@ def _products_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
 
     def rule(node: Node) -> Node:
         body = exponentials.scaled(node.body) if isinstance(node, Reduce) and node.operation == "prod" else None
-        if not isinstance(node, Reduce) or body is None:
+        if not isinstance(node, Reduce) or body is None or holds(body, Iverson, Delta):  # which guards the exponent too
             return node
         factors = _factors(gathered(simplify(body)))
         above = next((f for f in factors if _is_exponential(f) and set(node.indices) <= set(f.free)), None)
