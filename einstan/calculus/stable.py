@@ -22,6 +22,7 @@ from einstan.calculus.complements import as_product, complemented
 from einstan.calculus.diagonals import without_diagonals
 from einstan.calculus.dominant import dominant_apart
 from einstan.calculus.factors import flattened, powers
+from einstan.calculus.lengths import over_lengths
 from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
@@ -151,7 +152,7 @@ def runnable(program: Program, linear: Collection[Name] = (), finite: bool = Tru
         exponentials = _Exponentials({equation.name: equation for equation in met})
         dominant = without_diagonals(dominant_apart(met, exponentials.of))
         small = {equation.name for equation in dominant} - {equation.name for equation in met}
-        made = measured(dominant, small, linear)
+        made = over_lengths(measured(dominant, small, linear))
         named = [same.get(new) or well_named(new, written=False) for new in _stated(made, program)]
         found = remade(program, complemented(named))
         asked.notes[question] = found

@@ -74,3 +74,32 @@ def test_a_logarithm_of_what_has_none_is_that_of_numpy():
     with np.errstate(all="ignore"):
         found = program.compile()(x=np.array([0.0, -1.0, np.nan, np.inf]))["y"]
     np.testing.assert_array_equal(found, [-np.inf, np.nan, np.nan, 0])
+
+
+LENGTHS = {  # how a length and what is made of it grow with x
+    "L = sqrt(x[K]^2)": 1,
+    "L = norm[K](x[K])": 1,
+    "s = x[K]^2\nL = sqrt(s)": 1,
+    "n[i] = sqrt(X[i,K]^2)\nL = sum[I](n[I])": 1,
+    "d[i,j] = sqrt(sum[K]((X[i,K] - X[j,K])^2))\nL = sum[I,J](1[I < J] d[I,J])": 1,
+    "u[k] = x[k] / sqrt(sum[K](x[K]^2))\nL = sum[K](a[K] u[K])": 0,
+}
+
+
+@pytest.mark.parametrize("text", LENGTHS)
+def test_derivatives_of_lengths_are_finite_where_their_cubes_are_not(text):
+    program, degree = es.Program(text), LENGTHS[text]
+    name = "x" if "x[" in text else "X"
+    given = {"x": np.array([0.5, -1.25, 2.0]), "X": np.array([[0.5, -1.25], [2.0, 0.25]]), "a": np.array([1.0, 2, 3])}
+    ways = {
+        0: program.compile(outputs=["L"]), 1: program.backward("L", [name]).compile(outputs=[f"d{name}"]),
+        2: program.hessian("L", name), 3: program.hvp("L", {name: "v"}).compile(outputs=[f"td{name}"]),
+    }  # fmt: skip
+    found = {}
+    for scale in (1, 2.0**-400, 2.0**400):  # 1e-120 and 1e120
+        arrays = {**given, name: scale * given[name], "v": np.ones_like(given[name])}
+        for way, run in ways.items():
+            read = arrays if way != 2 else {n: a for n, a in arrays.items() if n in map(str, program.inputs)}
+            got = run({n: a for n, a in read.items() if way == 2 or n in run.texts})
+            value = got.dense() if way == 2 else next(iter(got.values()))
+            np.testing.assert_allclose(value, found.setdefault(way, value) * scale ** (degree - min(way, 2)), 1e-13)
