@@ -14,7 +14,7 @@ from einstan.calculus.alpha import pattern
 from einstan.calculus.coefficients import ONCE, coefficient_of, neg_simplified
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined, may_be_put_in
-from einstan.calculus.simplify import as_power, simplify_product
+from einstan.calculus.simplify import as_power, simplify_product, simplify_sum
 from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import (
@@ -97,11 +97,25 @@ class _Lengths:
                 unit = self.unit(base, square) if k > 0 and k.denominator == 1 else None
                 most = min(int(k), int(count) - len(units)) if unit is not None else 0
                 units += [cast(Expr, unit)] * most
+                if k == 1 and isinstance(base, Add) and len(units) + 1 < count and (over := self.terms(base, square)):
+                    units, k = [*units, over], k - 1
                 left += [as_power(base, k - most)] if k > most else []
             if units and (count > MANY or len(units) == MANY):
                 lengths = as_power(square, -HALF * (count - len(units)))
                 return simplify_product((Const(number * numbers[square]), *left, *units, lengths), summed)
         return None
+
+    def terms(self, total: Add, square: Expr) -> Expr | None:
+        """A sum over a length, if each of its terms has a part of that."""
+        made: list[Expr] = []
+        for term in total.terms:
+            number, flat, summed = flattened((term,))
+            at = next((k for k, factor in enumerate(flat) if self.unit(factor, square) is not None), None)
+            if at is None:
+                return None
+            unit = cast(Expr, self.unit(flat[at], square))
+            made.append(simplify_product((Const(number), *flat[:at], unit, *flat[at + 1 :]), summed))
+        return simplify_sum(made)
 
     def length(self, base: Expr) -> tuple[Fraction, Expr | None, Fraction]:
         """The sum of squares of which something is a multiple of a power, by whatever name; how much of which."""

@@ -83,6 +83,7 @@ LENGTHS = {  # how a length and what is made of it grow with x
     "n[i] = sqrt(X[i,K]^2)\nL = sum[I](n[I])": 1,
     "d[i,j] = sqrt(sum[K]((X[i,K] - X[j,K])^2))\nL = sum[I,J](1[I < J] d[I,J])": 1,
     "u[k] = x[k] / sqrt(sum[K](x[K]^2))\nL = sum[K](a[K] u[K])": 0,
+    "L = x[K] a[K] / (sqrt(x[J]^2) sqrt(a[M]^2))": 0,
 }
 
 
