@@ -99,7 +99,7 @@ class _Lengths:
                 units += [cast(Expr, unit)] * most
                 if k == 1 and isinstance(base, Add) and len(units) + 1 < count and (over := self.terms(base, square)):
                     units, k = [*units, over], k - 1
-                left += [as_power(base, k - most)] if k > most else []
+                left += [as_power(base, k - most)] if k != most else []
             if units and (count > MANY or len(units) == MANY):
                 lengths = as_power(square, -HALF * (count - len(units)))
                 return simplify_product((Const(number * numbers[square]), *left, *units, lengths), summed)
