@@ -4,6 +4,11 @@
     p - 3 p^2 + 2 p^3  is  -p sigmoid(-u) tanh(u/2)                    1 - erf(u)  is  erfc(u)
 
 What an arctan and an arcsinh leave as derivatives, ``1 / (1 + u^2)`` and its root, are powers of ``cos(arctan(u))``.
+A logarithm is taken of how far its argument is from one, where that is known, and of both where both are:
+
+    log(1 + x)         is  log1p(x)
+    log(1 - exp(u))    is  log1p(max(-exp(u), -1/2)) + log(min(-2 expm1(u), 1)), where one of the two is zero
+
 A value near one has no digits left of what it lacks.  A sum that is a polynomial in such a function, by itself or by a
 name, is zero where the polynomial is: for each root that is in the table it has a factor that is known.  This is how a
 program is run, not how it is printed: people write ``s (1 - s)``.
@@ -19,7 +24,7 @@ from einstan.calculus.coefficients import coefficient_of, is_negative, scaled
 from einstan.calculus.collect import size
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined, may_be_put_in
-from einstan.calculus.simplify import as_power, simplify_apply, simplify_product
+from einstan.calculus.simplify import as_power, simplify_apply, simplify_product, simplify_sum
 from einstan.calculus.written import as_written
 from einstan.language.dims import loose
 from einstan.language.index import fresh_name
@@ -33,9 +38,13 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Mul,
     Name,
     add,
     applies,
+    mul,
+    power,
+    reciprocal,
     tensors,
 )
 
@@ -47,6 +56,7 @@ COMPLEMENTS: dict[str, dict[Fraction, tuple[Fraction, str, Fraction, int]]] = {
     "sigmoid": {ONE: (ONE, "sigmoid", -ONE, 1), HALF: (-HALF, "tanh", HALF, 1)},
     "tanh": {ONE: (2 * ONE, "sigmoid", -2 * ONE, 1), -ONE: (-2 * ONE, "sigmoid", 2 * ONE, 1)},
     "exp": {ONE: (-ONE, "expm1", ONE, 1)},
+    "expm1": {-ONE: (-ONE, "exp", ONE, 1)},
     "erf": {ONE: (ONE, "erfc", ONE, 1)},
     "erfc": {ONE: (ONE, "erf", ONE, 1), 2 * ONE: (ONE, "erfc", -ONE, 1)},
     "cos": {ONE: (2 * ONE, "sin", HALF, 2), -ONE: (-2 * ONE, "cos", HALF, 2)},
@@ -54,13 +64,15 @@ COMPLEMENTS: dict[str, dict[Fraction, tuple[Fraction, str, Fraction, int]]] = {
 # what takes twice as long is worth it where the logarithm is taken of what is left
 IN_LOGARITHMS = {"erf": {-ONE: (-ONE, "erfc", -ONE, 1)}}
 POSITIVE = ("sigmoid", "erfc")
+LOGARITHMS = ("log", "log1p")
+LOOKED_AT = (*COMPLEMENTS, *LOGARITHMS, "pow")
 SHORT = 8  # what is longer to read gets a name
 HIGHEST = 8  # degree of a polynomial that is looked at
 
 
 def complemented(equations: Sequence[Equation]) -> list[Equation]:
     """The same tensors, without differences that have fewer digits than they could have."""
-    if not any(applies(equation.rhs, *COMPLEMENTS, "pow") for equation in equations):
+    if not any(applies(equation.rhs, *LOOKED_AT) for equation in equations):
         return list(equations)
     known: dict[Name, Equation] = {}
     made: list[Equation] = []
@@ -108,16 +120,68 @@ def as_product(total: Expr, known: Mapping[Name, Equation]) -> Expr | None:
 
 
 def _with_factors(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
-    if not applies(expr, *COMPLEMENTS, "pow") and not any(
-        isinstance(n, Indexed) and n.tensor in known for n in preorder(expr)
-    ):
+    if not applies(expr, *LOOKED_AT) and not any(isinstance(n, Indexed) and n.tensor in known for n in preorder(expr)):
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
-        return _factored(result, known) or result if isinstance(result, Add) else result
+        if isinstance(node, Apply) and node.function in LOGARITHMS:
+            return _logarithm(node, result.children[0], known) or result  # type: ignore[arg-type]
+        if isinstance(result, Mul):
+            return _tails(result) or result
+        return _factored(result, known) or _hyperbolic(result) or result if isinstance(result, Add) else result
 
     return fold(expr, rule)  # type: ignore[return-value]
+
+
+def _tails(product: Mul) -> Expr | None:
+    """exp(n a) / erfc(u)^n = (exp(a) / erfc(u))^n: both are zero far out, and what they make is not."""
+    below = [part for f in product.factors for part in powers(f) if isinstance(part[0], Apply) and part[1] <= -2]
+    for erfc, k in below:
+        for exponential in filter(_is_exponential, product.factors):
+            if erfc.function == "erfc" and k.denominator == 1:
+                once = Apply("exp", (simplify_product((Const(-1 / k), exponential.arguments[0])),))
+                left = [f for f in product.factors if f not in (exponential, as_power(erfc, k))]
+                return mul((*left, power(mul((once, reciprocal(erfc))), Const(-k))))
+    return None
+
+
+def _hyperbolic(total: Add) -> Expr | None:
+    """exp(u) - exp(-u) = 2 sinh(u)"""
+    if len(total.terms) == 2:
+        (number, one), (less, other) = map(coefficient_of, total.terms)
+        if number == -less and _is_exponential(one) and _is_exponential(other):
+            u = other.arguments[0] if is_negative(one.arguments[0]) else one.arguments[0]
+            if {simplify_product((Const(k), u)) for k in (ONE, -ONE)} == {one.arguments[0], other.arguments[0]}:
+                sign = number if u is one.arguments[0] else less
+                return simplify_product((Const(2 * sign), Apply("sinh", (u,))))
+    return None
+
+
+def _is_exponential(value: Expr) -> TypeGuard[Apply]:
+    return isinstance(value, Apply) and value.function == "exp"
+
+
+def _logarithm(logarithm: Apply, value: Expr, known: Mapping[Name, Equation]) -> Expr | None:
+    """A logarithm by how far its argument is from one, where that is known; ``value`` is the argument as a product."""
+    (own,) = logarithm.arguments
+    if not tensors(own):
+        return None
+    near: Expr | None
+    wide = None if isinstance(coefficient_of(value)[1], Add) else value
+    if logarithm.function == "log1p":
+        near, whole = value, simplify_sum((Const(1), own))
+        wide = _factored(whole, known) if isinstance(whole, Add) else None
+    elif isinstance(own, Add) and Const(1) in own.terms:
+        near = _with_factors(simplify_sum(term for term in own.terms if term != Const(1)), known)
+    else:
+        less = simplify_sum((own, MINUS_ONE))
+        near = _factored(less, known) if isinstance(less, Add) else None
+    if near is None or wide is None:
+        return None if near is None else Apply("log1p", (near,))
+    near = Apply("maximum", (near, Const(-HALF)))
+    wide = Apply("minimum", (simplify_product((Const(2), wide)), Const(1)))
+    return add((Apply("log1p", (near,)), Apply("log", (wide,))))
 
 
 def _factored(total: Add, known: Mapping[Name, Equation], in_logarithm: bool = False) -> Expr | None:
@@ -226,6 +290,10 @@ LESS_SQUARES = {"tanh": _of_tanh, "cos": _of_cosine}
 def _powers(factor: Expr) -> Iterator[tuple[Expr, Fraction]]:
     """The bases of a factor with their exponents, where ``1 / (1 + u^2)`` is ``cos(arctan(u))^2``."""
     for base, k in powers(factor):
+        if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[0], Const):
+            number, exponent = base.arguments
+            if number.value > 0:  # 2^u is exp(log(2) u)
+                base = Apply("exp", (simplify_product((Apply("log", (number,)), exponent)),))
         u = _beside_one(base) if k < 0 and (2 * k).denominator == 1 else None
         yield (base, k) if u is None else (Apply("cos", (Apply("arctan", (u,)),)), -2 * k)
 

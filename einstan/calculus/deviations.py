@@ -5,12 +5,13 @@ Each is an equation of its own, and each once.  What they are for is said in `ei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import cast
 
 from einstan.calculus.alpha import alpha
+from einstan.calculus.finite import POLES, may_be_infinite
 from einstan.calculus.portions import Portion, Portions, small
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.language.index import Affine, Index, fresh_name, slot
@@ -40,6 +41,7 @@ class Deviations:
     """The equations that were made, by what they are of."""
 
     portions: Portions
+    infinite: Set[Name]  # tensors that may be infinite or NaN where a bracket of a portion is false
     pieces: dict[tuple[Name, str], Name] = field(default_factory=dict)
     found: dict[tuple[str, Name, Node], Name] = field(default_factory=dict)
     means: dict[Name, tuple[Portion, tuple[Index, ...], Expr]] = field(default_factory=dict)  # whose mean is taken away
@@ -125,14 +127,16 @@ class Deviations:
                 at_k = Indexed(self.made_of("value", varies, at_k), tuple(map(slot, varies)))
             each = Index(fresh_name("K", {i.name for i in named}), over.dim)
             there = cast(Expr, substitute(at_k, {k: each}))
-            largest = simplify_product((self.piece(portion, "large", of, each), there), (each,))
+            open_ = may_be_infinite(value, self.infinite, POLES)
+            guards = portion.implied(portion.at(of, each)) if open_ else []
+            largest = simplify_product((*guards, self.piece(portion, "large", of, each), there), (each,))
             gap = Indexed(self.made_of("gap", named, simplify_sum((at_k, neg(largest)))), tuple(map(slot, named)))
             if others:  # two matrix products, and no array of all axes but that of the result
-                less = simplify_product((self.piece(portion, "apart", of, each), there), (each,))
+                less = simplify_product((*guards, self.piece(portion, "apart", of, each), there), (each,))
                 rhs = simplify_sum((gap, neg(less)))
             else:
                 gap_there = cast(Expr, substitute(gap, {k: each}))
-                mean = simplify_product((portion.at(of, each), gap_there), (each,))
+                mean = simplify_product((*guards, portion.at(of, each), gap_there), (each,))
                 beside = simplify_product((portion.there(of), largest))
                 rhs = simplify_sum((gap, neg(mean), beside))
             self.found[key] = self.made_of("off", named, rhs)

@@ -16,7 +16,7 @@ how a program is run, and not how it is printed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import permutations
@@ -27,6 +27,7 @@ from einstan.calculus.collect import size
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.deviations import Deviations
 from einstan.calculus.factors import arranged, flattened, powers
+from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.partial import inlined, may_be_put_in
 from einstan.calculus.portions import Portion, Portions
 from einstan.calculus.simplify import as_power, simplify, simplify_product, simplify_sum
@@ -63,7 +64,7 @@ def dominant_apart(equations: Sequence[Equation], scaled: Callable[[Name], Equat
         return list(equations)
     taken = {str(name) for e in equations for name in (e.name, *tensors(e.rhs))}
     portions = Portions(scaled, taken)
-    apart = _Apart(portions, Deviations(portions))
+    apart = _Apart(portions, Deviations(portions, infinite_tensors(equations, POLES)))
     made = [each for equation in equations for each in apart.equations(equation)]
     read, needed = list[Equation](), {equation.name for equation in equations}
     for equation in reversed(made):  # what was named on the way, and is not read
@@ -271,10 +272,18 @@ class _Apart:
         implied = self._implied(flattened((term,))[1])
         return _without(term, implied) if implied else term
 
-    def _implied(self, factors: Sequence[Expr]) -> set[Expr]:
-        """The brackets that hold where the portions among some factors are not zero."""
+    def _implied(self, factors: Sequence[Expr]) -> KeysView[Expr]:
+        """The brackets that hold where the portions among some factors are not zero, in their order."""
         read = [f for f in factors if isinstance(f, Indexed) and f.tensor in self.portions.named]
-        return {guard for access in read for guard in self.portions.named[access.tensor].implied(access)}
+        guards = (guard for access in read for guard in self.portions.named[access.tensor].implied(access))
+        return dict.fromkeys(guards).keys()
+
+    def _needed(self, factors: Sequence[Expr]) -> list[Expr]:
+        """The brackets that portions imply and other factors may need, which are infinite where those are zero."""
+        implied = self._implied(factors)
+        infinite = [f for f in factors if implied and may_be_infinite(f, self.deviations.infinite, POLES)]
+        read = indices_read(infinite)
+        return [guard for guard in implied if not read.isdisjoint(guard.free)]
 
     # ---- X - X S[k], and X a[k] - X S[K] a[K] ------------------------------------------------------------------------
 
@@ -287,7 +296,8 @@ class _Apart:
             return None
         rest = list(term.factors)
         rest[rest.index(access)] = self.deviations.read(portion, "lack", portion.forms(access))
-        return j, simplify_product((Const(-term.number), *rest), term.summed)
+        guards = self._needed([factor for factor in term.factors if factor is not access])
+        return j, simplify_product((Const(-term.number), *guards, *rest), term.summed)
 
     def _deviation(
         self, term: _Term, access: Indexed, portion: Portion, others: Sequence[tuple[int, _Term]]
@@ -307,7 +317,8 @@ class _Apart:
                 j, number, beside = opposite.get(term.key({over: index}, access), (-1, Fraction(0), []))
                 if number and abs(number) <= abs(term.number):
                     rest = list(term.factors)
-                    left = simplify_product((Const(number + term.number), *rest), term.summed)
+                    guards = self._needed(rest)
+                    left = simplify_product((Const(number + term.number), *guards, *rest), term.summed)
                     rest.remove(access)
                     own = [factor for factor in rest if over in factor.free]
                     off = self.deviations.off(portion, letters, over, simplify_product(own), index)
@@ -346,7 +357,7 @@ class _Apart:
                         near = self.deviations.piece(portion, "near", there, index)
                         few, mine = (self.deviations.piece(portion, kind, letters, index) for kind in ("small", "mine"))
                         other_at = self.deviations.piece(portion, "other", letters, at)
-                        rest = [Const(term.number), *term.factors]
+                        rest = [Const(term.number), *self._needed(term.factors), *term.factors]
                         rest.remove(access)
                         made = simplify_product((Const(part.number), *part.factors, near), part.summed)
                         return (
@@ -362,7 +373,7 @@ class _Apart:
     ) -> tuple[int, Expr] | None:
         """The same with ``δ[T[n],p]``, or ``δ[0,p]``."""
         letters, index = portion.read(access) or ([], None)
-        if index is None or index in letters or index in term.summed:
+        if index is None or index in letters or index in term.summed or self._needed(term.factors):
             return None
         for j, other in others:
             for delta in (factor for factor in other.factors if isinstance(factor, Delta)):

@@ -202,7 +202,7 @@ class _Measure:
             case _ if scale is ZERO:
                 return _Parts(ZERO, self.rebuilt(node, parts))
             case Apply(function="log"):
-                return _Parts(ZERO, simplify_sum((self.weighed(parts[0]), Apply("log", (rest,)))))
+                return _Parts(ZERO, simplify_sum((self.weighed(parts[0]), Apply("log", (_of_no_sign(rest),)))))
             case Apply(function="pow"):
                 exponent = self.whole(parts[1])
                 whole = isinstance(exponent, Const)
@@ -434,6 +434,18 @@ def _shares(parts: Sequence[_Parts]) -> Sequence[_Parts]:
         return parts
     scales = (share(part.rest) if part.scale is ZERO else None for part in parts)
     return [part if scale is None else _Parts(scale, ONE) for part, scale in zip(parts, scales, strict=True)]
+
+
+def _of_no_sign(rest: Expr) -> Expr:
+    """sign(u) (1 - exp(-|u|)) as 1 - exp(-u): the logarithm of both is NaN where u is negative."""
+    factors = _factors(rest)
+    for sign in (f for f in factors if isinstance(f, Apply) and f.function == "sign"):
+        (u,) = sign.arguments
+        apart = Apply("expm1", (simplify_product((MINUS_ONE, Apply("abs", (u,)))),))
+        if apart in factors:
+            whole = Apply("expm1", (simplify_product((MINUS_ONE, u)),))
+            return mul((*(f for f in factors if f not in (sign, apart)), whole))
+    return rest
 
 
 def _factors(expr: Expr) -> tuple[Expr, ...]:

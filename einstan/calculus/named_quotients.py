@@ -16,7 +16,7 @@ from einstan.calculus.partial import inlined, may_be_put_in
 from einstan.calculus.quotients import may_meet, met
 from einstan.calculus.simplify import simplify
 from einstan.language.node import Node, fold, holds, preorder, replace
-from einstan.language.term import Add, Apply, Equation, Expr, Indexed, Name, Sum, applies, kept, tensors
+from einstan.language.term import Add, Apply, Equation, Expr, Indexed, Name, Sum, applies, kept
 
 LONG = 60  # what is longer to read is not put in the place of its name
 
@@ -34,8 +34,8 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
         result = node.rebuilt(children) if children != node.children else node
         if not isinstance(result, Add) or divisors.of(result) < 2 or size(result) > LONG:
             return result
-        whole = _put_in(result, known)
-        if whole is result or not may_meet(whole):
+        whole = _put_in(result, known)  # or what was put in before
+        if not may_meet(whole):
             return result
         for form in dict.fromkeys((whole, expanded(whole, merge=False))):
             shorter = met(form)
@@ -44,7 +44,7 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
         return result
 
     for equation in equations:
-        if holds(equation.rhs, Add) and any(name in known for name in tensors(equation.rhs)):
+        if holds(equation.rhs, Add):
             rhs = fold(equation.rhs, rule, known=kept)
             if rhs is not equation.rhs:
                 equation = Equation(equation.name, equation.indices, rhs, equation.where)  # type: ignore[arg-type]

@@ -76,7 +76,8 @@ class Program(Rebuilt):
     - ``inputs``: the tensors that are read and not defined, with their rank (-1 where only a size is read and nothing
       tells);
     - ``dims``: the classes of equal axes over the whole program, ``equal`` axes among them that no equation ties;
-      equations that are not ``written`` by somebody tie less, see `einstan.language.dims.relate`.
+      equations that are not ``written`` by somebody tie less, see `einstan.language.dims.relate`;
+    - ``origin``: the program of which this is another form, see `remade`; what is refused is shown in it.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, and a tensor used with two ranks.
     """
@@ -87,9 +88,10 @@ class Program(Rebuilt):
         assumptions: Iterable[Assumption] = (),
         equal: Iterable[tuple[str, str]] = (),
         written: bool = True,
+        origin: Program | None = None,
     ) -> None:
         given = tuple(equations)
-        self.written = written
+        self.written, self.origin = written, origin
         self.assumptions: tuple[Assumption, ...] = tuple(assumptions)
         self.equal = tuple(equal)
         self.defined: dict[Name, Equation] = {}
@@ -202,9 +204,10 @@ class Program(Rebuilt):
 
 def remade(program: Program, equations: Iterable[Equation], equal: Iterable[tuple[str, str]] = ()) -> Program:
     """Equations that were made of those of a program, in their place: axes that it says to be of one length are, and
-    further ``equal`` ones."""
+    further ``equal`` ones.  It is their origin, or what that was made of."""
     said = [pair for equation in program.equations for pair in agreed(equation)] if program.written else []
-    return Program(equations, program.assumptions, (*program.equal, *said, *equal), written=False)
+    origin = program.origin or program
+    return Program(equations, program.assumptions, (*program.equal, *said, *equal), written=False, origin=origin)
 
 
 def prefix(equation: Equation) -> str:

@@ -22,6 +22,7 @@ from einstan.calculus.complements import as_product, complemented
 from einstan.calculus.diagonals import without_diagonals
 from einstan.calculus.dominant import dominant_apart
 from einstan.calculus.factors import flattened, powers
+from einstan.calculus.lengths import over_lengths
 from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
@@ -47,6 +48,7 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -96,7 +98,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
     quotients = dict(known)
 
     def made(equation: Equation) -> Equation:
-        put_in = _quotients_taken(_of_numbers(simplify(equation.rhs)), exponentials)
+        put_in = _quotients_taken(_products_taken(_of_numbers(simplify(equation.rhs)), exponentials), exponentials)
         if equation.name in quotients:
             quotients[equation.name] = Equation(equation.name, equation.indices, put_in)
         taken = _masks_taken(_logarithms_taken(put_in, quotients, exponentials))
@@ -135,22 +137,22 @@ def differentiable(program: Program, of: Name, wrt: Name, keep: Collection[Name]
     return written if enters(written) and not enters(stable) else stable
 
 
-def runnable(program: Program, linear: Collection[Name] = ()) -> Program:
+def runnable(program: Program, linear: Collection[Name] = (), finite: bool = True) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way.  What rests on
     tensors that are ``linear`` stays linear in them, to the eyes of who transposes the code: nothing asks whether it is
-    zero."""
-    question = runnable, frozenset(linear)
+    zero.  What is given is ``finite``, or may be infinite beside brackets."""
+    question = runnable, frozenset(linear), finite
     found: Program | None = program.notes.get(question)
     if found is None:
         asked, program = program, compared_once(program)
-        if (apart := sums_apart(program)) is not program.resolved_all():
+        if (apart := sums_apart(program, finite)) is not program.resolved_all():
             program = remade(program, _stated(apart, program))
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
         met = met_by_names(stabilised(program))
         exponentials = _Exponentials({equation.name: equation for equation in met})
         dominant = without_diagonals(dominant_apart(met, exponentials.of))
         small = {equation.name for equation in dominant} - {equation.name for equation in met}
-        made = measured(dominant, small, linear)
+        made = over_lengths(measured(dominant, small, linear))
         named = [same.get(new) or well_named(new, written=False) for new in _stated(made, program)]
         found = remade(program, complemented(named))
         asked.notes[question] = found
@@ -284,6 +286,24 @@ def _of_numbers(expr: Expr) -> Expr:
         return product
 
     return at_products(expr, rule, "pow")
+
+
+def _products_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
+    """prod[K](w[K] exp(u[K])) = prod[K](w[K]) exp(sum[K](u[K])), which may be finite where its factors are not."""
+
+    def rule(node: Node) -> Node:
+        body = exponentials.scaled(node.body) if isinstance(node, Reduce) and node.operation == "prod" else None
+        if not isinstance(node, Reduce) or body is None or holds(body, Iverson, Delta):  # which guards the exponent too
+            return node
+        factors = _factors(gathered(simplify(body)))
+        above = next((f for f in factors if _is_exponential(f) and set(node.indices) <= set(f.free)), None)
+        if above is None:
+            return node
+        others = [factor for factor in factors if factor is not above]
+        weights = [simplify_reduce("prod", node.indices, mul(others))] if others else []
+        return simplify_product((*weights, Apply("exp", (simplify(Sum(node.indices, above.arguments[0])),))))
+
+    return cast(Expr, rewrite(expr, rule)) if holds(expr, Reduce) else expr
 
 
 def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:

@@ -205,7 +205,10 @@ class Position(Expr):
         return Position(child) if isinstance(child, Index) else as_number(child)
 
 
-MARKED = ("exp", "log", "pow", "sqrt", "sigmoid", "softplus", "tanh", "erf", "erfc", "cos", "exponential", "mean")
+MARKED = (
+    "exp", "expm1", "log", "log1p", "pow", "sqrt", "sigmoid", "softplus", "tanh", "erf", "erfc", "cos", "exponential",
+    "mean",
+)  # fmt: skip
 MARKS = {name: new_mark() for name in MARKED}  # see `applies`
 
 

@@ -718,10 +718,12 @@ class Program(calculus.Program, Guessed):
         from einstan.library.mesh import on_mesh
         from einstan.library.plan import Plan
         from einstan.machine.plan.plan import plan
+        from einstan.machine.sizes.written import as_written
 
         outputs = self._outputs(options)
         program = runnable(self._for(outputs))
-        return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing())))
+        with as_written(program, lambda origin: plan(origin, sizes)):
+            return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing())))
 
     def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, jax.sharding.PartitionSpec]:
         """Where every tensor lies on a mesh of devices, as a ``jax.sharding.PartitionSpec``, by the letters of the

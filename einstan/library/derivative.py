@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, joined
+from einstan.calculus.complements import complemented
 from einstan.calculus.elimination import ORDERS, Jacobian, jacobian
 from einstan.calculus.finite import POLES, infinite_tensors
 from einstan.calculus.linked import Link, linked
@@ -385,7 +386,7 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
                 axes = tuple(label[index] for index in each.axes)
                 terms.append(Term(axes, tuple(factors), ties, float(part.scale)))
         found.append((equation, tuple(terms)))
-    whole = calculus.remade(program, [*program.equations, *made])
+    whole = calculus.remade(program, [*program.equations, *complemented(made)])
     return [Cores(whole, equation, terms) for equation, terms in found]
 
 

@@ -325,7 +325,8 @@ class CompiledDerivative(Rebuilt, Guessed):
         if nominal is None:
             compiled.sizes.update((each, size) for each, size in sized if speaks_of(compiled.program, each))
         optimize = self.options.get("optimize", "auto")
-        made = machine.plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
+        with compiled.as_written(shapes, sizes, {}):
+            made = machine.plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
         assembly: Assembly | HostedAssembly
         if self.backend == "numpy":

@@ -16,7 +16,7 @@ def written(made: Function) -> str:
     """The function for arrays of all sizes, with its rule."""
     value = part(made.value, made.value.function)
     if made.rule == "plain":
-        return page("jax", [value])
+        return value.source.exported()
     taken = {"jax", "jnp", "np", "primals", "tangents", "held", "cotangents", "rule", "forward", "backward"}
     known = {name: identifier(name, taken) for name in made.inputs}
     indices = set(map(str, made.value.flat.index_tensors))
@@ -29,6 +29,7 @@ def written(made: Function) -> str:
     head = [
         f"@jax.custom_{made.rule}",
         f"def {value.function}({', '.join(known.values())}):",
+        *value.checks(known),
         f"    return {behind.call(known)}{'[0]' if single else ''}",
         *("", ""),
     ]

@@ -46,7 +46,7 @@ def written(made: TorchFunction) -> str:
     ahead = level.ahead(moved)
     first = level.pulled(ahead, moved, level.names)
     if not first.wanted:
-        return page("torch", [part(made.value, function)])
+        return part(made.value, function).source.exported()
     back, seeds = first.level, tuple(first.given.values())
     value = part(made.value, f"{function}_value")
     forward, backward = part(ahead.made, f"{function}_forward"), part(back.value, f"{function}_backward")
@@ -151,6 +151,7 @@ def written(made: TorchFunction) -> str:
     main = [
         f"def {function}({given(made.inputs)}):",
         f'    """Returns {what}."""' if single else f'    """Returns ({what})."""',
+        *value.checks(words),
         *(
             line
             for each in apart

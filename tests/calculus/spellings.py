@@ -367,4 +367,8 @@ ROWS = {
         "P[k] = softmax[k](z[k])\nQ[k] = P[k]^2 / sum[J](P[J]^2)\nL = V[K] Q[K]",
         lambda z: sum(q * p for q, p in zip(v, softmax([2 * t for t in z]))),
     ),
+    "a product of exponentials": (
+        "E[k] = w[k] exp(z[k])\nL = prod[K](E[K])",
+        lambda z: w[0] * w[1] * w[2] * exp(sum(z)),
+    ),
 }

@@ -179,3 +179,35 @@ def test_derivatives(text, data, x, by_hand):
     partial = program.partial("E", "x")
     found = partial.compile(outputs=[list(partial.defined)[-1]])(**full)
     np.testing.assert_allclose(next(iter(found.values())), gradient, **close)
+
+
+DISC = np.array([[0.3, -0.2], [-0.1, 0.4], [0.25, 0.1]])
+
+
+def neighbours(d):
+    """The shares of all others, by how near they are."""
+    E = np.where(pairs, np.exp(-d), 0)
+    return E / E.sum(1, keepdims=True)
+
+
+def hyperbolic(x):
+    room = 1 - (x**2).sum(1)
+    away = ((x[:, None] - x) ** 2).sum(2)
+    return np.arccosh(1 + 2 * away / (room[:, None] * room))
+
+
+SHARES = "p[i,j] = 1[i != j] exp(-d[i,j]) / sum[J](1[i != J] exp(-d[i,J]))"
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "by_hand"),
+    [
+        ("d[i,j] = sqrt((x[i] - x[j])^2)\nE[i,j] = 1[i != j] exp(-d[i,j])\np[i,j] = E[i,j] / sum[J](E[i,J])", POINTS,
+         distances),
+        ("r[i] = 1 - x[i,K]^2\nd[i,j] = arccosh(1 + 2 sum[K]((x[i,K] - x[j,K])^2) / (r[i] r[j]))\n" + SHARES, DISC,
+         hyperbolic),
+    ],
+)  # fmt: skip
+def test_jacobians_of_shares_that_leave_out_what_is_infinite(text, x, by_hand):
+    expected = np.moveaxis(difference(lambda x: neighbours(by_hand(x)), x, 1, 1e-3), (-2, -1), (0, 1))
+    np.testing.assert_allclose(es.Program(text).derivative("p", "x")(x=x).dense(), expected, rtol=1e-8, atol=1e-8)

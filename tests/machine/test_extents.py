@@ -98,6 +98,30 @@ def test_a_stated_size_that_disagrees():
     )
 
 
+TWO_LINES = "Z[n,j] = X[n,K] W[K,j];A[m,k] = relu(Z[m,k])"  # k is the letter of two axes
+
+
+def test_a_size_of_a_letter_that_none_of_its_axes_has():
+    assert text_of(TWO_LINES, {"X": (4, 5), "W": (5, 2)}, {"k": 9}) == (
+        "K has two sizes: 5 from X.1 and 9 from sizes['k']\n"
+        "  Z[n,j] = X[n,K] W[K,j]\n"
+        "           ^^^^^^\n"
+        "  inferred: K runs over X.1, W.0\n"
+        "            known: |n| = 4, |j| = 2\n"
+        "  repair:   leave out sizes['k'], or say 5"
+    )
+    for size in (5, 2):
+        assert extents(TWO_LINES, {"X": (4, 5), "W": (5, 2)}, {"k": size}) == {"n": 4, "j": 2, "m": 4, "k": 2}
+
+
+def test_two_sizes_of_one_letter_of_several_axes():
+    assert text_of(TWO_LINES, {}, {"k": 5, "K": 2, "n": 3}) == (
+        "there are two sizes for the letter k, which is that of K\n"
+        "  inferred: k runs over X.1, Z.1\n"
+        "  repair:   name axes: sizes={'X.1': ..., 'Z.1': ...}"
+    )
+
+
 def test_a_size_given_twice():
     assert text_of("y[i] = b[i] sum[K](1)", {"b": (3,)}, {"k": 3, "K": 4}) == (
         "K has two sizes: 3 from sizes['k'] and 4 from sizes['K']\n"

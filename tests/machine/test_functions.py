@@ -198,7 +198,7 @@ EDGES = [
     ("erfc", 0.0, 1.0), ("erfc", inf, 0.0), ("erfc", -inf, 2.0), ("erfc", 26.0, 5.663192408856143e-296),
     ("lgamma", 1.0, 0.0), ("lgamma", 2.0, 0.0), ("lgamma", 0.0, inf), ("lgamma", -3.0, inf), ("lgamma", inf, inf),
     ("lgamma", 1e300, 6.897755278982137e302), ("lgamma", -inf, inf), ("lgamma", 1e-300, 690.7755278982137),
-    ("digamma", 0.0, nan), ("digamma", -2.0, nan), ("digamma", inf, inf), ("digamma", 1e300, 690.7755278982137),
+    ("digamma", 0.0, -inf), ("digamma", -2.0, nan), ("digamma", inf, inf), ("digamma", 1e300, 690.7755278982137),
     ("trigamma", 0.0, inf), ("trigamma", -2.0, inf), ("trigamma", inf, 0.0), ("trigamma", 1e300, 1e-300),
     ("silu", 0.0, 0.0), ("silu", 1e300, 1e300), ("silu", -1e300, 0.0), ("silu", inf, inf),
     ("elu", 0.0, 0.0), ("elu", 1e300, 1e300), ("elu", -1e300, -1.0), ("elu", -inf, -1.0), ("elu", inf, inf),

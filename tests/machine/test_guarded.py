@@ -66,6 +66,10 @@ ROWS = [
     ("y[i] = a[i] / (1 + 1[x[i] > 0] / x[i])", {"a": [1.0, 3], "x": [0.0, 0.5]}, [1, 1]),
     ("y[n,c] = 1[M[n,c] > 0] exp(Z[n,c]) / sum[K](1[M[n,K] > 0] exp(Z[n,K]))", {"Z": Z, "M": M}, softmax(Z, M)),
     ("y[i] = sum[J](pad(x[i+J-1]) w[J]) where |i| = |x.0|", {"x": [1.0, 2, 3], "w": [nan, 1, 0]}, [1, nan, nan]),
+    # what stands beside a sum is not guarded by a bracket in it: infinity times nothing, by the loops
+    ("y[n] = z[n] sum[K](1[c[K] > 0] x[K])", {"z": [inf, 1.0], "c": [-1.0, 0], "x": [1.0, 2]}, [nan, 0]),
+    ("y[n] = z[n] sum[K](1[c[K] > 0] exp(x[K]))", {"z": [inf, 1.0], "c": [-1.0, 0], "x": [1.0, 2]}, [nan, 0]),
+    ("y[n] = z[n] (1[c[n] > 0] x[n])", {"z": [inf, 1.0], "c": [-1.0, 1], "x": [1.0, 2]}, [0, 2]),
     ("y[i] = pad(x[i-1]) w[i]", {"x": [1.0, 2, 3], "w": [nan, 1, inf]}, [0, 1, inf]),
     ("y[i] = sum[J](pad(x[i+J-1]) w[i,J]) where |i| = |x.0|", {"x": [1.0, 2], "w": [[inf, 1, 1], [1, 1, nan]]}, [3, 3]),
 ]  # fmt: skip
@@ -102,6 +106,14 @@ def test_a_false_bracket_hides_everything(text, data, expected):
     made = program.compile(outputs=[last])(**singles)[str(last)]
     assert made.dtype == np.float32
     np.testing.assert_allclose(made, np.asarray(expected, np.float32), rtol=1e-5)
+
+
+def test_a_bracket_that_is_the_same_for_all_of_a_sum_guards_nothing_beside_it():
+    program = Program("y[n] = z[n] sum[K](1[m[n] > 0] x[n,K])")
+    for options in OPTIONS:
+        with np.errstate(invalid="ignore"):  # infinity times zero, and NumPy says so
+            found = program.compile(**options)(z=np.array([inf, inf]), m=np.array([-1.0, 1]), x=A)["y"]
+        np.testing.assert_array_equal(found, [nan, inf])
 
 
 @pytest.mark.parametrize(

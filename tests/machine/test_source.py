@@ -192,6 +192,13 @@ def test_the_code_of_a_call_refuses_other_shapes_and_dtypes():
         function(np.arange(6, dtype=np.float32), np.ones(2))
 
 
+def test_names_of_other_scripts_are_those_of_the_arguments():
+    text = Program("λ[n] = X[n,K] β[K]\nL = (λ[N] - é_2[N])^2 / σ").backward("L", ["β"]).source()
+    assert "def step(X, β, é_2, σ):" in text
+    found = function_of(text)(X=np.eye(2), β=np.array([1.0, 2]), é_2=np.zeros(2), σ=2.0)
+    assert [array.tolist() for array in found] == [[1, 2], [1, 2]]
+
+
 def test_arrays_that_disagree_are_refused():
     function = function_of(Program("Z[n,j] = X[n,K] W[K,j] + b[j]").source())
     with pytest.raises(ValueError, match=r"\|k\| is 3"):

@@ -60,7 +60,7 @@ def test_value_and_derivatives(name: str) -> None:
     theirs = {k: torch.tensor(v, requires_grad=True) for k, v in given.items()}
     equation = es.parse(f"f = {name}({', '.join(letters)})")
     value = ROWS[name][0](*theirs.values())
-    digits = 1e-9 if name == "trigamma" else 1e-11  # PyTorch has no more of it
+    digits = 1e-9 if name == "trigamma" else 1e-11  # torch.polygamma has no more of it
     np.testing.assert_allclose(values(equation, given), value.detach().numpy(), rtol=digits, atol=1e-13)
     for letter in letters if name not in ("mod", "trigamma") else letters[: name == "mod"]:
         (slope,) = torch.autograd.grad(value.sum(), theirs[letter], create_graph=True)
@@ -74,6 +74,21 @@ def test_value_and_derivatives(name: str) -> None:
             second = first.partial(letter)
             digits = 1e-9 if name == "lgamma" else 1e-10
             np.testing.assert_allclose(values(second, given), curvature.numpy(), rtol=digits, atol=1e-12)
+
+
+POLES = [-100000.5, -100.25, -3.5, -2.0, -1.0, -0.5, -0.001, 0.0, 0.001, 0.5, 1.0, 10.0, 1e5]
+
+
+@pytest.mark.parametrize("name", ["lgamma", "digamma", "trigamma"])
+def test_functions_with_poles_are_the_same_everywhere(name: str) -> None:
+    jax = pytest.importorskip("jax", exc_type=ImportError)
+    jax.config.update("jax_enable_x64", True)
+    program, x = es.Program(f"f[i] = {name}(x[i])"), np.array(POLES)
+    with np.errstate(all="ignore"):
+        expected = program.compile()(x=x)["f"]
+    for backend, array in (("torch", torch.tensor(x)), ("jax", jax.numpy.asarray(x))):
+        found = np.asarray(program.compile(backend=backend)(x=array)["f"])
+        np.testing.assert_allclose(found, expected, rtol=2e-14, atol=1e-14, err_msg=backend)
 
 
 REDUCTIONS = {

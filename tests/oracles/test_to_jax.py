@@ -124,6 +124,10 @@ def test_sources_of_several():
         space = {}
         exec(SEVERAL.to_jax(["A", "L", "q"], wrt="W", rule=rule).source(), space)
         close(slope(space["step"]), slope(SEVERAL.to_jax(["A", "L"])))
+        with pytest.raises(ValueError, match="has 1 entries along axis"):  # none is broadcast
+            space["step"](x, w[:1])
+        with pytest.raises(ValueError, match="has dtype int"):
+            space["step"](x.astype(int), w)
 
 
 @DERIVED

@@ -375,6 +375,10 @@ def test_sources_of_several():
         grad(grad(once(x, W), W, create_graph=True)[0].sum(), W)
     with pytest.raises(ValueError, match="no derivative was written by X"):
         once(X, W)
+    with pytest.raises(ValueError, match="has 1 entries along axis"):  # none is broadcast
+        step(X, W[:1])
+    with pytest.raises(ValueError, match="has dtype torch"):
+        step(X.long(), W)
     assert SEVERAL.source(target="jax", autograd=True) == SEVERAL.to_jax(rule="vjp").source()
     assert "class " not in es.parse("y[i] = 2 i where |i| = 3").source(target="torch", autograd=True)
 

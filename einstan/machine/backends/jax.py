@@ -29,6 +29,20 @@ def fits(x: Array, name: str, shape: tuple[str | int, ...], sizes: dict[str, int
             raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kinds}")
 
 
+def digamma(x: Array) -> Array:
+    """The derivative of log Γ, minus infinity at zero."""
+    return jnp.where(x == 0, -jnp.inf, jax.scipy.special.digamma(x))
+
+
+def trigamma(x: Array) -> Array:
+    """The derivative of digamma, by Hurwitz's zeta function; below 1/2 by ψ'(1-x) + ψ'(x) = (π / sin(πx))²."""
+    low = jnp.isfinite(x) & (x < 0.5)
+    made = jax.scipy.special.zeta(jnp.full_like(x, 2), jnp.where(low, 1 - x, x))
+    turn = jnp.where(low, x, 0.5)
+    sine = jnp.sin(jnp.pi * (turn - jnp.round(turn)))
+    return jnp.where(low, (jnp.pi / sine) ** 2 - made, jnp.where(x < 0, jnp.nan, made))
+
+
 def log_of_mask(mask: Array, like: Array) -> Array:
     """0 where the mask holds, minus infinity elsewhere."""
     return jnp.where(mask, jnp.zeros_like(like), jnp.full_like(like, -jnp.inf))

@@ -133,7 +133,8 @@ def digamma(x: Array) -> Array:
     turn = np.where(low, x, 0.25)
     angle = np.pi * (turn - np.round(turn))
     pole = angle == 0
-    below = np.where(pole, np.nan, made - np.pi / np.tan(np.where(pole, 1, angle)))
+    below = made - np.pi / np.tan(np.where(pole, 1, angle))
+    below = np.where(pole, np.where(x == 0, -np.inf, np.nan), below)
     return np.where(low, below, np.where(x < 0, np.nan, made)).astype(kind)[()]
 
 

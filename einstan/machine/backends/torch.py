@@ -21,6 +21,15 @@ def sign(x: Tensor) -> Tensor:
     return torch.where(torch.isnan(x), x, torch.sign(x))
 
 
+def trigamma(x: Tensor) -> Tensor:
+    """The derivative of digamma, by Hurwitz's zeta function; below 1/2 by ψ'(1-x) + ψ'(x) = (π / sin(πx))²."""
+    low = torch.isfinite(x) & (x < 0.5)
+    made = torch.special.zeta(torch.full_like(x, 2), torch.where(low, 1 - x, x))
+    turn = torch.where(low, x, torch.full_like(x, 0.5))
+    sine = torch.sin(torch.pi * (turn - torch.round(turn)))
+    return torch.where(low, (torch.pi / sine) ** 2 - made, torch.where(x < 0, float("nan"), made))
+
+
 def log_of_mask(mask: Tensor, like: Tensor) -> Tensor:
     """0 where the mask holds, minus infinity elsewhere."""
     return torch.where(mask, torch.zeros_like(like), torch.full_like(like, -float("inf")))

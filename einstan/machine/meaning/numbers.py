@@ -179,7 +179,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "arccosh": _quiet(math.acosh),
     "arctanh": _quiet(math.atanh, (lambda x: x == 1, math.inf), (lambda x: x == -1, -math.inf)),
     "lgamma": _quiet(math.lgamma, (lambda x: x <= 0 and x % 1 == 0, math.inf)),
-    "digamma": _rounded("digamma"),
+    "digamma": _quiet(_rounded("digamma"), (lambda x: x == 0, -math.inf)),
     "trigamma": _rounded("trigamma"),
     "silu": lambda x: x * _float_sigmoid(x),
     "elu": lambda x: x if x > 0 else math.expm1(x),

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, sizes_read
+from einstan.calculus.stable import runnable
 from einstan.language import display
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
@@ -53,6 +55,7 @@ from einstan.machine.sizes.refusals import (
     wrong_rank,
 )
 from einstan.machine.sizes.specs import Specs
+from einstan.machine.sizes.written import as_written
 from einstan.machine.targets.any_size import any_size
 from einstan.machine.targets.laid_out import specialised
 from einstan.machine.targets.numba import fused
@@ -379,6 +382,18 @@ class Compiled(Rebuilt, Guessed):
         fast: bool = False,
         careful: bool = False,
     ) -> Specialisation:
+        with self.as_written(shapes, sizes, precisions):
+            return self._specialised(shapes, sizes, precisions, key, fast, careful)
+
+    def _specialised(
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        sizes: Mapping[str, int],
+        precisions: dict[Name, str],
+        key: Any,
+        fast: bool,
+        careful: bool,
+    ) -> Specialisation:
         extents = self._extents(shapes, sizes, None)
         know_ranges(self.flat, extents)
         if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
@@ -404,6 +419,17 @@ class Compiled(Rebuilt, Guessed):
         if self.patient and not fast:
             found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found
+
+    def as_written(
+        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], precisions: dict[Name, str]
+    ) -> AbstractContextManager[None]:
+        """Refusals of these arrays are said of the program as it was written."""
+
+        def again(origin: Program) -> None:
+            settings = {name: getattr(self, name) for name in ("dtype", "memory_limit", "context", "given")}
+            Compiled(origin, fast=False, **settings)._made(shapes, sizes, precisions)
+
+        return as_written(self.program, again)
 
     def _coded(
         self,
@@ -455,6 +481,19 @@ class Compiled(Rebuilt, Guessed):
         """The operations, of which nothing is presumed to be finite."""
         return flatten(self.program, self.outputs, careful=True)
 
+    @cached_property
+    def _guarded(self) -> Compiled:
+        """The same, where a bracket guards what stands beside it and nothing else, whatever is given."""
+        origin = self.program.origin
+        program = self.program if origin is None else runnable(origin, finite=False)
+        if not program.inputs.keys() <= self.program.inputs.keys() or not program.defined.keys() >= set(self.outputs):
+            return self
+        found = object.__new__(type(self))
+        vars(found).update(vars(self), program=with_shapes_beside(program, self.context, self.given, self.rests))
+        vars(found).pop("_careful_flat", None)
+        found.flat = flatten(found.program, self.outputs, infinite=self.infinite)
+        return found
+
     def carefully(self, made: Plan, known: dict[Any, Specialisation], *arrays: Array) -> tuple[Array, ...]:
         """The results where a bracket hides infinities or NaN, for what presumed of the arrays that they are finite;
         ``known`` are the functions for it."""
@@ -466,7 +505,7 @@ class Compiled(Rebuilt, Guessed):
             precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
             fitting = all(sizes.shape(name) == shape for name, shape in shapes.items())
             told = {**self._sized(sizes), **self.sizes} if fitting else self.sizes
-            found = known[key] = self._made(shapes, told, precisions, careful=True)
+            found = known[key] = self._guarded._made(shapes, told, precisions, careful=True)
         given = dict(zip(names, arrays, strict=True))
         return found.run(*[given[name] for name in found.inputs])
 
@@ -564,13 +603,13 @@ class Compiled(Rebuilt, Guessed):
             told = {**self._sized(held), **shown.sizes}
             return exported(
                 latest.source,
-                lambda: self._made(shapes, told, precisions, careful=True).source,
+                lambda: self._guarded._made(shapes, told, precisions, careful=True).source,
                 self._labels_looked_at(latest.plan, latest.source),
             )
         given = {**self.sizes, **understood(self.program, self.context, sizes)}
         found = self._nominal(given)
         looked_at = self._labels_looked_at(found.plan, found.source)
-        return exported(found.source, lambda: self._nominal(given, careful=True).source, looked_at)
+        return exported(found.source, lambda: self._guarded._nominal(given, careful=True).source, looked_at)
 
     def _labels_looked_at(self, made: Plan, source: Source) -> list[str]:
         """Lines that refuse positions which the forward program reads at and the code does not."""
@@ -591,9 +630,10 @@ class Compiled(Rebuilt, Guessed):
         """The code before any array is seen, which is not run; its plan says which sizes are made up."""
 
         def written(nominal: int) -> Shown:
-            extents = self._extents({}, sizes, nominal)
-            know_ranges(self.flat, extents)
-            made = self._coded(extents, {}, True, careful=careful)
+            with self.as_written({}, sizes, {}):
+                extents = self._extents({}, sizes, nominal)
+                know_ranges(self.flat, extents)
+                made = self._coded(extents, {}, True, careful=careful)
             return Shown(made, made.code)
 
         found = nominally(self.program, written)
@@ -615,7 +655,9 @@ class Compiled(Rebuilt, Guessed):
             told, found, value = message.partition(f" in {equation} is ")
             if found and (slot := re.fullmatch(r"slot (\d+) of (.*)", told)):
                 size = re.fullmatch(r"(-?\d+), but the size is (\d+)", value)
-                access = next((n for n in preorder(equation.rhs) if isinstance(n, Indexed) and str(n) == slot[2]), None)
+                written = () if self.program.origin is None else self.program.origin.equations
+                reads = ((e, n) for e in (*written, equation) for n in preorder(e.rhs) if isinstance(n, Indexed))
+                equation, access = next((each for each in reads if str(each[1]) == slot[2]), (equation, None))
                 if size and access is not None:
                     return outside(equation, access, int(slot[1]), int(size[1]), int(size[2]))
             elif found:

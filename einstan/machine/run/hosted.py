@@ -228,7 +228,8 @@ class Hosted(Compiled):
                     name: str(dtype).rpartition(".")[2] for name, (_, dtype) in zip(self.inputs, key, strict=True)
                 }
                 precisions = {name: AS_LARGE.get(d, d) for name, d in dtypes.items() if name not in self.flat.sized}
-                found = cast(Any, self.function_of(self._traced(shapes, self.sizes, precisions, None)))
+                with self.as_written(shapes, self.sizes, precisions):
+                    found = cast(Any, self.function_of(self._traced(shapes, self.sizes, precisions, None)))
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)

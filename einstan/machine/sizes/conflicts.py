@@ -3,17 +3,15 @@ to state or to give instead."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 
-from einstan.calculus.apart import APART
 from einstan.calculus.program import Program, extents_in_part
-from einstan.language.dims import axis, loose
+from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, listed, nearest
-from einstan.language.index import Affine, Index, lowered
-from einstan.language.node import preorder, replace
+from einstan.language.index import Affine, Index, capitalised, lowered
+from einstan.language.node import preorder
 from einstan.language.place import Place, at
-from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Partial, Reduce, Sum, substitute
+from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Partial, Reduce, Sum
 from einstan.machine.sizes.extents import Extents, Inside, highest, indices_of, ranges_told
 from einstan.machine.sizes.guards import reads
 from einstan.machine.sizes.refusals import reader_of, shortened_read
@@ -111,37 +109,17 @@ def unknown_extent(extents: Extents, equation: Equation, index: Index) -> Extent
     in_slot = any(index in form.free and form.index is None for r in reads(equation) for form in r.access.slots)
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
-    repairs, shown = [repair], equation
+    repairs = [repair]
     derived = isinstance(equation.name, Partial)  # whose axes are those of what is derived, and not of what it reads
     if on_left and not derived and (in_slot or _compared(equation, index)):
         stating = _stating(extents, equation)
-        told = str(stating) != str(equation)
-        shown, index, stating = _as_written(extents, equation, index, stating)
-        repairs = [str(stating), repair] if told else repairs
+        repairs = [stating, repair] if stating != str(equation) else repairs
     return ExtentError(
         f"the extent of {index.name} is not known",
-        **_place(shown, index),
+        **_place(equation, index),
         inferred=sizes_known(extents, equation) or "no array, size or arithmetic gives it",
         repair=repairs,
     )
-
-
-def _as_written(
-    extents: Extents, equation: Equation, index: Index, stating: Equation
-) -> tuple[Equation, Index, Equation]:
-    """The equation and the index that a person wrote, where a sum of it has a name of its own for being run."""
-    for whole in extents.program.equations if re.fullmatch(rf"{APART}\d*", str(equation.name)) else ():
-        for node in preorder(whole.rhs):
-            if isinstance(node, Indexed) and node.tensor == equation.name:
-                back = dict(zip(equation.indices, (form.index for form in node.slots), strict=True))
-                own = back[index]
-                if own is None or own not in whole.indices:
-                    continue
-                rhs = replace(whole.rhs, {node: substitute(equation.rhs, {i: to for i, to in back.items() if to})})
-                where = tuple((back.get(i) or i, form) for i, form in stating.where)
-                shown = Equation(whole.name, whole.indices, rhs, whole.where)
-                return shown, own, Equation(whole.name, whole.indices, rhs, (*whole.where, *where))
-    return equation, index, stating
 
 
 def _compared(equation: Equation, index: Index) -> list[str]:
@@ -152,7 +130,7 @@ def _compared(equation: Equation, index: Index) -> list[str]:
     return [axis(tensor, position) for tensor, position, form in places if form.index in beside]
 
 
-def _stating(extents: Extents, equation: Equation) -> Equation:
+def _stating(extents: Extents, equation: Equation) -> str:
     """The equation with the extents that are not known stated, as that of an axis that is read: those of sums first,
     which may tell the others."""
     where = list(equation.where)
@@ -171,7 +149,7 @@ def _stating(extents: Extents, equation: Equation) -> Equation:
         found = [place for form, place in held if not _beside_own(extents, equation, form, index)]
         found = found or _compared(equation, index)
         where += [(index, Affine(((Extent(Index(place)), 1),), 0)) for place in found[:1]]
-    return Equation(equation.name, equation.indices, equation.rhs, tuple(where))
+    return str(Equation(equation.name, equation.indices, equation.rhs, tuple(where)))
 
 
 def _beside_own(extents: Extents, equation: Equation, form: Affine, index: Index) -> bool:
@@ -211,6 +189,16 @@ def no_size(program: Program, key: str, size: object) -> ExtentError:
         **place,
         inferred="a size is how many entries there are along an axis",
         repair="give a whole number that is not negative",
+    )
+
+
+def two_of_one_letter(letter: str, dims: Iterable[str]) -> ExtentError:
+    """Sizes for ``k`` and for ``K``, which are one letter, and differ."""
+    axes = [dim for dim in dims if is_axis(dim)]
+    return ExtentError(
+        f"there are two sizes for the letter {letter}, which is that of {capitalised(letter)}",
+        inferred=f"{letter} runs over {listed(dims)}",
+        repair="name axes: sizes={" + ", ".join(f"{dim!r}: ..." for dim in axes) + "}",
     )
 
 

@@ -23,6 +23,7 @@ from einstan.machine.sizes.conflicts import (
     refuse_left_over,
     refuse_unlike,
     sizes_known,
+    two_of_one_letter,
     unknown_extent,
 )
 from einstan.machine.sizes.extents import (
@@ -104,6 +105,8 @@ def told(
             if dim not in extents.known:
                 learn(extents, dim, size, NOMINAL if dim in open_axes else f"sizes[{letter!r}]")
                 _solve(extents)
+        if all(extents.known[dim] != size for dim in named[letter]):
+            raise disagreement(extents, named[letter][0], size, f"sizes[{letter!r}]", None)
     return extents
 
 
@@ -134,8 +137,8 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
             raise no_index(key, letters)
         if len(letters[letter]) == 1:
             learn(extents, letters[letter][0], size, f"sizes[{key!r}]")
-        else:
-            open_letters[letter] = size
+        elif open_letters.setdefault(letter, size) != size:
+            raise two_of_one_letter(letter, letters[letter])
     return open_letters
 
 

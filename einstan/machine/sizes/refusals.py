@@ -36,9 +36,14 @@ NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
 
 def reader_of(program: Program, name: Name) -> Equation | None:
-    """The first equation that reads a tensor, else the one that defines it."""
-    readers = (e for e in program.equations if name in program.reads[e.name])
-    return next(readers, program.defined.get(name))
+    """The first equation that reads a tensor, else the one that defines it; as it was before the program was put into
+    the form in which it is run."""
+    for each in (program.origin, program):
+        if each is not None:
+            readers = (e for e in each.equations if name in each.reads[e.name])
+            if (found := next(readers, each.defined.get(name))) is not None:
+                return found
+    return None
 
 
 def counted(number: int, what: str, many: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -16,8 +17,9 @@ def comment(text: str) -> str:
 
 
 def identifier(name: str, taken: set[str]) -> str:
-    """A Python name for a tensor: letters, digits and underscores of ours alone."""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", name.replace("/", "_by_")).strip("_")
+    """A Python name for a tensor: letters of any script, digits and underscores alone, as Python reads them."""
+    name = unicodedata.normalize("NFKC", name.replace("/", "_by_"))
+    plain = re.sub("_+", "_", "".join(c if f"_{c}".isidentifier() else "_" for c in name)).strip("_")
     if not plain or not plain[0].isalpha():
         plain = f"v_{plain}" if plain else "v"
     if keyword.iskeyword(plain) or keyword.issoftkeyword(plain) or re.fullmatch(r"[tc]\d+", plain):
@@ -35,7 +37,7 @@ def letters(labels: Sequence[int]) -> str:
 
 def plain_text(text: str) -> str:
     """A string literal that says no more than the text, whatever a tensor is called."""
-    return ascii(text)
+    return repr(text)
 
 
 def exact_text(value: Fraction) -> str:

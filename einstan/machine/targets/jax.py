@@ -52,7 +52,7 @@ FUNCTIONS = (
     *("exp", "expm1", "log", "log1p", "sqrt", "cbrt", "sin", "cos", "tan", "arctan", "arcsin", "arccos", "sinh"),
     *("cosh", "tanh", "arcsinh", "arccosh", "arctanh", "abs", "sign", "floor", "square"),
 )
-SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln", "digamma": "digamma"}
+SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln"}
 VERBS: dict[str, Verb] = {
     **{verb: row for verb, row in TORCH.items() if isinstance(row, str) and "torch" not in row},
     **{name: f"jnp.{name}({{0}})" for name in FUNCTIONS},
@@ -65,7 +65,8 @@ VERBS: dict[str, Verb] = {
        for verb, name in {"add": "sum", "maximum": "max", "minimum": "min", "multiply": "prod"}.items()},
     "relu": "jnp.maximum({0}, 0)",
     "softplus": "jnp.logaddexp({0}, 0)",
-    "trigamma": "jax.scipy.special.polygamma(1, {0})",
+    "digamma": "digamma({0})",
+    "trigamma": "trigamma({0})",
     "clip": "jnp.clip({0}, {1}, {2})",
     "pow": "jnp.power({0}, {1})",
     "log of mask": "log_of_mask({0}, jnp.zeros((), dtype))",

@@ -118,7 +118,7 @@ VERBS: dict[str, Verb] = {
     "cbrt": "cbrt({0})",
     "sign": "sign({0})",
     "softplus": "torch.logaddexp({0}, torch.zeros_like({0}))",
-    "trigamma": "torch.polygamma(1, {0})",
+    "trigamma": "trigamma({0})",
     "clip": "torch.clamp({0}, {1}, {2})",
     "mod": "torch.remainder({0}, {1})",
     "pow": "torch.pow({0}, {1})",
