@@ -191,7 +191,9 @@ class Carried:
         if any(may_be_infinite(factor, self.infinite) for factor in partial):
             return brackets
         along = indices_read(partial)
-        return tuple(b for b in brackets if along & set(b.free) and hides_data(b, read, self.reads))
+        found = [b for b in brackets if along & set(b.free) and hides_data(b, read, self.reads)]
+        inside = _moved(found) if found else {}
+        return (*found, *(b for b in brackets if is_range(b) and b.operands[1] in inside and b not in found))
 
     def opened(self, term: Term, written: Collection[Expr], derivative: Expr) -> Term:
         """The term with what the brackets of a sum in it say said beside what stands in its place, if that may be
@@ -235,7 +237,11 @@ class Carried:
 def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:
     indices, brackets = of.get(tensor, ((), ()))
     names = dict(zip(indices, slots, strict=True)) if brackets else {}
-    return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
+    found: list[Expr] = [substitute(bracket, names) for bracket in brackets]  # type: ignore[misc]
+    if any(slot.index is None for slot in names.values()):
+        inside = {guard.operands[1] for guard in found if is_range(guard)}
+        found += [guard for form, guard in _moved(found).items() if form not in inside]
+    return tuple(found)
 
 
 def entries_of(expr: Expr, labels: bool = False, written: Collection[Expr] = ()) -> Brackets:
