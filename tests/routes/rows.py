@@ -459,10 +459,10 @@ def two_axes(y: Array, w: Array) -> dict[str, Array]:
 
 
 def compared_and_shifted(y: Array, w: Array, z: Array) -> dict[str, Array]:
-    h = y * w
-    shifted = np.concatenate([[0.0], h[:-1]])
-    left = np.where(shifted > z, shifted, 0)
-    return {"h": h, "H": shifted, "S": left, "L": np.sin(left[1])}
+    h = y[:-1] * w[0] + y[1:] * w[1]
+    shifted = np.concatenate([np.zeros(1), h[:-1]])
+    left = np.where(shifted == z, shifted, 0)
+    return {"h": h, "H": shifted, "f": shifted, "S": left, "L": np.sin(left[0])}
 
 
 def largest_and_traced(y: Array, x: Array) -> dict[str, Array]:
@@ -806,8 +806,9 @@ ROWS = [
         "h[k] = max[N](y[k,N]) / abs(exp(x))\nL = sum[J](h[J] y[J,J])",
         {"y": [[0.5, -1.25], [2.0, 0.75]], "x": 0.375}, largest_and_traced, "y x"),
     Row("a tangent of what a comparison and a shift leave",
-        "h[i] = y[i] w\nH[i] = pad(h[i-1]) where |i| = |h.0|\nS[i] = 1[H[i] > z] H[i]\nL = sin(S[1])",
-        {"y": [1.5, -0.5], "w": 0.75, "z": 0.5}, compared_and_shifted, "y w", features=frozenset({"shift", "guard"})),
+        "h[i] = y[i+M] w[M]\nH[i] = pad(h[i-1]) where |i| = |h.0|\nf[i] = H[i]\nS[i] = 1[f[i] == z] f[i]\nL = sin(S[0])",
+        {"y": [1.5, -0.5, 2.0], "w": [0.75, 1.25], "z": 0.5}, compared_and_shifted, "y w",
+        features=frozenset({"shift", "guard", "window"})),
     Row("a shift of what has another name", "e[i] = x[i]\nS[i] = e[i] + pad(e[i-1])\nH[n] = S[n+1]\nL = H[N]^2",
         {"x": [-1.25, 0.6875, 2.0]}, shifted_sums, "x", features=frozenset({"shift"})),
     Row("differences of differences", "d[i] = x[i+1] - x[i]\nk[i] = d[i+1] d[i]\nL = k[I]^2",
