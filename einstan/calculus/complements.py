@@ -114,10 +114,10 @@ def _with_factors(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         return _factored(result, known) or result if isinstance(result, Add) else result
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def _factored(total: Add, known: Mapping[Name, Equation], in_logarithm: bool = False) -> Expr | None:

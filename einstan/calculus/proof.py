@@ -206,7 +206,7 @@ def on_stated_ranges(*equations: Equation) -> list[Equation]:
         names.setdefault(classes.find(dim), dim)
     dims = {dim: names[classes.find(dim)] for dim in classes.members()}
     told = (Equation(e.name, e.indices, stated_extents(simplify(e.rhs), stated), e.where) for e in equations)
-    return [redimensioned(equation, dims) for equation in told]  # type: ignore[misc]
+    return [redimensioned(equation, dims) for equation in told]
 
 
 def same_ranges(told: Iterable[tuple[Index, Affine]]) -> dict[str, str]:
@@ -245,10 +245,10 @@ def derived_partial(
     forward = substitute(numerator.rhs, dict(zip(numerator.indices, above, strict=True)))
     inner = {n: e for n, e in definitions.items() if n != numerator.name}
     refuse_several_ranges(definitions.values())
-    terms = Differentiator(wrt, apart, inner, kinks=kinks).terms(simplify(forward))  # type: ignore[arg-type]
+    terms = Differentiator(wrt, apart, inner, kinks=kinks).terms(simplify(forward))
     total = simplify_sum(term.with_in_place(()) for term in terms)
     total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])
-    return substitute(total, dict(zip(apart, below, strict=True)))  # type: ignore[return-value]
+    return substitute(total, dict(zip(apart, below, strict=True)))
 
 
 def _with_ranges(expr: Expr) -> Expr:
@@ -269,4 +269,4 @@ def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
         }
         if not accesses:
             return expr
-        expr = simplify(replace(expr, accesses))  # type: ignore[arg-type]  # so that what doubles is a number times one
+        expr = simplify(replace(expr, accesses))  # so that what doubles is a number times one

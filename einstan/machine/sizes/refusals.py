@@ -282,7 +282,7 @@ def _later(equation: Equation, form: Affine) -> Equation | None:
     lowest = [(Extent(atom), k) for atom, k in rest if k < 0 and isinstance(atom, Index)]
     less = form.constant - sum(k for _, k in lowest)
     start = affine((own, 1), *((size, -k) for size, k in lowest), constant=-less)
-    later = Equation(equation.name, equation.indices, substitute(equation.rhs, {own: start}))  # type: ignore[arg-type]
+    later = Equation(equation.name, equation.indices, substitute(equation.rhs, {own: start}))
     reads = [node for node in preorder(later.rhs) if isinstance(node, Indexed)]
     read = [(axis(node.tensor, k), slot) for node in reads for k, slot in enumerate(node.slots) if own in slot.free]
     plain = any(slot.index is own for _, slot in read)
