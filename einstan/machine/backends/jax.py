@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = Any
 Ints = tuple[int, ...]
@@ -52,6 +53,16 @@ def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Arr
     one_sign = (infinite == others) & (jnp.abs(sign) == infinite)
     unbounded = jnp.where(sign < 0, -jnp.inf, jnp.inf)
     return jnp.where(others == 0, x, jnp.where(one_sign, unbounded, jnp.nan).astype(x.dtype))
+
+
+def grams(x: Array, weights: Array) -> Array:
+    """Entry (b, k, l) is the sum over r of weights[b, r] x[r, k] x[r, l]; every two columns are multiplied once."""
+    count = x.shape[1]
+    first, second = np.triu_indices(count)
+    numbers = np.zeros((count, count), int)
+    numbers[first, second] = numbers[second, first] = np.arange(len(first))
+    products = x.T[first] * x.T[second]
+    return jnp.moveaxis(jnp.dot(products, weights.T)[numbers], 2, 0)  # whole rows are taken, and turned once
 
 
 def largest(x: Array, axes: Ints) -> Array:

@@ -21,7 +21,7 @@ from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.backends.arrays import np
 from einstan.machine.passes.windows import know_ranges
-from einstan.machine.plan.plan import Plan, refuse_empty, with_kernels
+from einstan.machine.plan.plan import Plan, for_framework, refuse_empty
 from einstan.machine.run.behind import labels_in, refuse_labels
 from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, Shown, nominally
 from einstan.machine.sizes.extents import NOMINAL, Extents
@@ -240,8 +240,8 @@ class Hosted(Compiled):
         refuse_empty(self.flat, extents)
         code = partial(_code, self.backend, precisions, self.function, str(self.dtype or "float64"), general)
         made = self._planned(extents, precisions, code, general)
-        if self.backend == "torch" and self.kernels:
-            made = with_kernels(made, general)
+        if self.kernels:
+            made = for_framework(made, self.backend, general)
         if general and shapes:
             refuse_outside(made.graph, extents.known)
         return made

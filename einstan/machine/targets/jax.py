@@ -77,7 +77,7 @@ VERBS: dict[str, Verb] = {
     "einsum": 'jnp.einsum("{d0}", {0}, {1})',
     "gram": 'jnp.einsum("rk,rl->kl", {0}, {0})',
     "weighted gram": 'jnp.einsum("rk,r,rl->kl", {0}, {1}, {0})',
-    "grams": 'jnp.einsum("rk,br,rl->bkl", {0}, {1}, {0})',
+    "grams": "grams({0}, {1})",
     "running": running,
     "arange": arange,
     "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
