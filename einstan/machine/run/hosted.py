@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
@@ -27,7 +27,7 @@ from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, Sho
 from einstan.machine.sizes.extents import NOMINAL, Extents
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.refusals import wrong_rank
-from einstan.machine.targets.frameworks import traced
+from einstan.machine.targets.frameworks import in_halves, traced
 from einstan.machine.targets.source import Source
 
 LIBRARIES = {"torch": "PyTorch", "jax": "JAX"}
@@ -115,6 +115,10 @@ class Hosted(Compiled):
             return cast(np.ndarray, (array.double() if array.is_floating_point() else array).numpy())
         except RuntimeError:  # it is mapped over a batch, or has no entries
             return None
+
+    @cached_property
+    def _halves(self) -> dict[Any, Halves]:
+        return {}
 
     @cached_property
     def classes(self) -> set[type]:
@@ -246,6 +250,28 @@ class Hosted(Compiled):
             refuse_outside(made.graph, extents.known)
         return made
 
+    def halves(self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted) -> Halves:
+        """Two functions for tensors of these names, for PyTorch: of these, with the outputs of another program; and of
+        these, of the ``later`` inputs, which are shaped like these outputs, and of what the first keeps."""
+        key = tuple([(a.shape, a.dtype) for a in tensors])
+        found = self._halves.get(key)
+        if found is None:
+            own = {name: a for name, a in zip(names, tensors, strict=True) if name in self.texts}
+            shapes = {name: tuple(own[str(name)].shape) for name in self.inputs if str(name) in own}
+            dtypes = {name: _dtype(own[str(name)]) for name in shapes}
+            precisions = {name: AS_LARGE.get(dtype, dtype) for name, dtype in dtypes.items()}
+            extents = of._extents({name: shapes[name] for name in of.inputs}, of.sizes, None)
+            shapes |= {like: extents.shape(name) for name, like in later.items()}
+            plan = self._traced(shapes, self.sizes, precisions, None)
+            text, arguments = in_halves(plan, precisions, str(self.dtype or "float64"), [*later.values()])
+            space: dict[str, Any] = {}
+            exec(builtins.compile(text, "<einstan>", "exec"), space)
+            if len(self._halves) >= SPECIALISATIONS:
+                self._halves.clear()
+            places = [names.index(str(name)) for name in arguments]
+            found = self._halves[key] = Halves(space["forward"], space["backward"], places)
+        return found
+
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
         def traced(nominal: int) -> tuple[Any, Any]:
             made = self._traced({}, sizes, {}, nominal)
@@ -268,6 +294,14 @@ class Hosted(Compiled):
         if sizes is None and latest is not None:
             return str(latest.source.exported())
         return str(self._nominal({**self.sizes, **(sizes or {})}).source.exported())
+
+
+class Halves(NamedTuple):
+    """A function that has results and what it keeps, one that has the others, and which tensors both are given."""
+
+    forward: Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
+    backward: Callable[..., tuple[Any, ...]]
+    places: list[int]
 
 
 class Traced(Shown):
