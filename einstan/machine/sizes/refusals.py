@@ -10,7 +10,7 @@ from typing import Any
 
 from einstan.calculus.program import Program, room_inside, sizes_read
 from einstan.language.dims import axis, unguarded, unguarded_quotients
-from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, listed, nearest
+from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, listed, nearest
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, names_in
 from einstan.language.node import Node, fold, preorder, replace
@@ -43,11 +43,6 @@ def reader_of(program: Program, name: Name) -> Equation | None:
 
 def counted(number: int, what: str, many: str) -> str:
     return f"{number} {what if number == 1 else many}"
-
-
-def under_left(text: str) -> Span:
-    """The left side of an equation that is given as text."""
-    return 0, len(text.partition("=")[0].rstrip()) or len(text)
 
 
 # ---- what is given ---------------------------------------------------------------------------------------------------

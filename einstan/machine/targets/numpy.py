@@ -117,5 +117,11 @@ WRITES = frozenset(
     for verb, row in (*VERBS.items(), *CALLS.items())
     if verb.endswith(" along") or (isinstance(row, str) and "{out}" in row)
 )
-NEEDS = {"reach": ("padded", "window"), "overlap_add": ("window",), "grams": ("column_pairs",)}
+NEEDS = {
+    "reach": ("padded", "window"),
+    "overlap_add": ("window",),
+    "grams": ("column_pairs",),
+    "erf": ("cody",),
+    "erfc": ("cody",),
+}
 NUMPY = Target(ChainMap(VERBS, CALLS), look, WRITES, HELPERS, NEEDS)  # type: ignore[arg-type]
