@@ -50,7 +50,7 @@ class Framework:
 
 @cache
 def helpers(name: str) -> dict[str, str]:
-    """The text of each function of a module beside this one, without annotations; the module is not imported."""
+    """The text of each function of a module of the backends, without annotations; the module is not imported."""
     text = (Path(backends.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
     lines, found = text.split("\n"), {}
     for node in ast.parse(text).body:
@@ -66,7 +66,7 @@ def helpers(name: str) -> dict[str, str]:
 
 def framework(module: ModuleType) -> Framework:
     name = module.__name__.rpartition(".")[2]
-    target = Target(module.VERBS, module.look, (), helpers(name), module.NEEDS)
+    target = Target(module.VERBS, module.look, (), {**helpers("common"), **helpers(name)}, module.NEEDS)
     return Framework(name, target, module.HEAD, module.BEGIN, module.FULL, module.COPY, module.FREES)
 
 
