@@ -25,7 +25,7 @@ from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
 from einstan.library.levels import Ahead, Derived, Joint
 from einstan.machine.run.compiled import Compiled
-from einstan.machine.run.hosted import Hosted
+from einstan.machine.run.hosted import Halves, Hosted
 
 if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
@@ -74,8 +74,9 @@ def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
         may_move = [name for name in may_move if name in function.wrt]
     try:
         joint = None if transformed or function.twice_asked else level.joint(tuple(may_move))
-        if joint is not None:
-            return Joined.apply(joint, *arrays.values())
+        if joint is not None and (halves := joint.halves(tuple(arrays.values()))) is not None:
+            made: tuple[Tensor, ...] = Joined.apply(joint, halves, *arrays.values())
+            return made
         found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
     except EinstanError:
         level.run(tuple(arrays.values()))  # which says it of the lines that somebody wrote
@@ -174,9 +175,11 @@ class Joined(Light):
     """A level with its first derivative, which is planned with it; a second one is that of `Derivable`."""
 
     @staticmethod
-    def forward(ctx: Any, joint: Joint, *tensors: Tensor) -> tuple[Tensor, ...]:
-        halves = joint.halves(tensors)
-        found, kept = halves.forward(*[tensors[k] for k in halves.places])
+    def forward(ctx: Any, joint: Joint, halves: Halves, *tensors: Tensor) -> tuple[Tensor, ...]:
+        try:
+            found, kept = halves.forward(*[tensors[k] for k in halves.places])
+        except IndexError as error:
+            raise joint.made.misread(str(error)) from error
         flat = [part for each in kept for part in (each if isinstance(each, tuple) else (each,))]
         ctx.joint, ctx.halves, ctx.widths = joint, halves, [len(e) if isinstance(e, tuple) else 0 for e in kept]
         ctx.set_materialize_grads(False)
@@ -186,7 +189,7 @@ class Joined(Light):
     @staticmethod
     @torch.compiler.disable
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        joint, needs, held = ctx.joint, ctx.needs_input_grad[1:], ctx.saved_tensors
+        joint, needs, held = ctx.joint, ctx.needs_input_grad[2:], ctx.saved_tensors
         level, wrt = joint.level, joint.level.function.wrt
         tensors, rest = held[: len(level.inputs)], iter(held[len(level.inputs) :])
         moved = tuple([n for n, need in zip(level.inputs, needs, strict=True) if need and (wrt is None or n in wrt)])
@@ -201,7 +204,7 @@ class Joined(Light):
             with without_autocast(tensors[0].device.type):
                 found = ctx.halves.backward(*[tensors[k] for k in ctx.halves.places], *cotangents, *kept)
             made = dict(zip(joint.moved, apart_from(found, (*tensors, *cotangents)), strict=True))
-        return (None, *(made.get(name) for name in level.inputs))
+        return (None, None, *(made.get(name) for name in level.inputs))
 
 
 def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

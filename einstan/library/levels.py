@@ -156,7 +156,7 @@ class Joint:
     moved: tuple[str, ...]
     given: dict[Name, str]
 
-    def halves(self, tensors: Sequence[Any]) -> Halves:
+    def halves(self, tensors: Sequence[Any]) -> Halves | None:
         """The outputs as a function of tensors, and the gradients of these, of the cotangents and of what was kept."""
         return self.made.halves(self.level.inputs, tensors, self.given, self.alone)
 

@@ -216,6 +216,14 @@ def test_a_backward_pass_may_be_asked_in_every_way():
         L.backward()
 
 
+def test_what_a_plan_of_both_cannot_say_is_said_of_the_lines_or_done_otherwise():
+    b = torch.tensor([1.5], requires_grad=True)
+    found = es.Program("S = sum[P](w[P] b[P+1])\nL = sum[I](b[I])").to_torch("L", wrt="b")(w=b.detach()[:0], b=b)
+    close(grad(found, b), [torch.ones(1)])
+    with pytest.raises(DataError, match=r"V\[T\[N\]\] reads outside V: slot 0 is 5"):
+        es.Program("L = sum[N](x[N] V[T[N]])").to_torch("L")(x=b, V=b.repeat(3), T=torch.tensor([5]))
+
+
 def total_of(x, w):
     a, scalar, _ = by_hand(x, w)
     return a.sum() * scalar

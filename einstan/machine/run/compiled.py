@@ -207,7 +207,7 @@ class Compiled(Rebuilt):
         try:
             return found.enter(given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
         except MemoryError as error:
             raise self._too_large(found) from error
 
@@ -287,7 +287,7 @@ class Compiled(Rebuilt):
         try:
             return found.run(*given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
         except MemoryError as error:
             raise self._too_large(found) from error
 
@@ -596,7 +596,7 @@ class Compiled(Rebuilt):
             repair="ask for a product with a vector, for smaller sizes, or for memory_limit=...",
         )
 
-    def _misread(self, message: str) -> EinstanError:
+    def misread(self, message: str) -> EinstanError:
         """What a helper of the generated code says, which knows no equations, as an error that shows its place."""
         for equation in self.program.equations:
             told, found, value = message.partition(f" in {equation} is ")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.backends.arrays import np
@@ -88,7 +88,7 @@ class Hosted(Compiled):
         try:
             return found.run(*given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
 
     def _look_behind(self, given: Sequence[Any], extents: Extents) -> None:
         """Refuse labels at which the forward program reads outside, or JAX does, where they can be looked at."""
@@ -117,7 +117,7 @@ class Hosted(Compiled):
             return None
 
     @cached_property
-    def _halves(self) -> dict[Any, Halves]:
+    def _halves(self) -> dict[Any, Halves | None]:
         return {}
 
     @cached_property
@@ -250,27 +250,34 @@ class Hosted(Compiled):
             refuse_outside(made.graph, extents.known)
         return made
 
-    def halves(self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted) -> Halves:
+    def halves(
+        self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted
+    ) -> Halves | None:
         """Two functions for tensors of these names, for PyTorch: of these, with the outputs of another program; and of
-        these, of the ``later`` inputs, which are shaped like these outputs, and of what the first keeps."""
+        these, of the ``later`` inputs, which are shaped like these outputs, and of what the first keeps.  None where
+        these tensors do not tell all sizes, or tell wrong ones."""
         key = tuple([(a.shape, a.dtype) for a in tensors])
-        found = self._halves.get(key)
-        if found is None:
-            own = {name: a for name, a in zip(names, tensors, strict=True) if name in self.texts}
-            shapes = {name: tuple(own[str(name)].shape) for name in self.inputs if str(name) in own}
-            dtypes = {name: _dtype(own[str(name)]) for name in shapes}
-            precisions = {name: AS_LARGE.get(dtype, dtype) for name, dtype in dtypes.items()}
-            extents = of._extents({name: shapes[name] for name in of.inputs}, of.sizes, None)
-            shapes |= {like: extents.shape(name) for name, like in later.items()}
-            plan = self._traced(shapes, self.sizes, precisions, None)
-            text, arguments = in_halves(plan, precisions, str(self.dtype or "float64"), [*later.values()])
-            space: dict[str, Any] = {}
-            exec(builtins.compile(text, "<einstan>", "exec"), space)
+        if key not in self._halves:
             if len(self._halves) >= SPECIALISATIONS:
                 self._halves.clear()
-            places = [names.index(str(name)) for name in arguments]
-            found = self._halves[key] = Halves(space["forward"], space["backward"], places)
-        return found
+            try:
+                self._halves[key] = self._in_halves(names, tensors, later, of)
+            except EinstanError:
+                self._halves[key] = None
+        return self._halves[key]
+
+    def _in_halves(self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted) -> Halves:
+        own = {name: a for name, a in zip(names, tensors, strict=True) if name in self.texts}
+        shapes = {name: tuple(own[str(name)].shape) for name in self.inputs if str(name) in own}
+        dtypes = {name: _dtype(own[str(name)]) for name in shapes}
+        precisions = {name: AS_LARGE.get(dtype, dtype) for name, dtype in dtypes.items()}
+        extents = of._extents({name: shapes[name] for name in of.inputs if name in shapes}, of.sizes, None)
+        shapes |= {like: extents.shape(name) for name, like in later.items()}
+        plan = self._traced(shapes, self.sizes, precisions, None)
+        text, arguments = in_halves(plan, precisions, str(self.dtype or "float64"), [*later.values()])
+        space: dict[str, Any] = {}
+        exec(builtins.compile(text, "<einstan>", "exec"), space)
+        return Halves(space["forward"], space["backward"], [names.index(str(name)) for name in arguments])
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
         def traced(nominal: int) -> tuple[Any, Any]:
