@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md says how to add a function, a layer, an identity, a rewrite: it is done in a copy, to the letter."""
+"""CONTRIBUTING.md says how to add a function, a layer, an identity, a rewrite or a pass: it is done so in a copy."""
 
 import json
 import os
@@ -12,7 +12,12 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
     r"^\*\*An? (\w+)\*\*(.*?)```(?:python|text)\n(.*?)```\n\n```pycon\n(.*?)```", re.DOTALL | re.MULTILINE
 )
-AFTER = {"function": "DEFINITIONS = (", "rewrite": "RULES.update(\n    {", "identity": '"cosh(-x) = cosh(x)",'}
+AFTER = {
+    "function": "DEFINITIONS = (",
+    "rewrite": "RULES.update(\n    {",
+    "identity": '"cosh(-x) = cosh(x)",',
+    "pass": "Callable[[Flat, Extents, bool], Flat]] = {",
+}
 LOOK = """
 import doctest, json, sys
 import numpy as np
@@ -25,13 +30,15 @@ assert "gated" in es.layers.__all__
 y = es.parse("y[i] = squareplus(x[i])")
 assert np.allclose(y(x=np.ones(2)), y.loops(x=np.ones(2)).tolist())
 assert "torch.sqrt" in y.source(target="torch") and "jnp.sqrt" in y.source(target="jax")
+z = es.parse("z[i] = abs(relu(x[i])) + abs(x[i])")
+assert z(x=np.array([-3.0, 2.0])).tolist() == [3, 4]
 sys.exit(runner.failures)
 """
 
 
 def test_what_it_says_is_done(tmp_path):
     blocks = BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
-    assert [name for name, *_ in blocks] == ["function", "layer", "identity", "rewrite"]
+    assert [name for name, *_ in blocks] == ["function", "layer", "identity", "rewrite", "pass"]
     for folder in ("einstan", "layers", "docs/page"):
         shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     file = ""

@@ -20,7 +20,7 @@ from typing import TypeVar
 from einstan.calculus.coefficients import neg_simplified
 from einstan.language.effort import once, spend
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, folded, note
+from einstan.language.node import Below, Node, fold, folded, note
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -107,11 +107,11 @@ def _renamed(node: Sum | Reduce, depth: int) -> Node:
     return rebound(node, tuple(names[old] for old in order), _arrange(body, depth + 1))
 
 
-def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
+def _sorted(node: Node, children: Below) -> Node:
     if isinstance(node, Add):
-        return add(sorted(children, key=_by_digest))  # type: ignore[arg-type]
+        return add(sorted(children, key=_by_digest))
     if isinstance(node, Mul):
-        return mul(sorted(children, key=_by_digest))  # type: ignore[arg-type]
+        return mul(sorted(children, key=_by_digest))
     if isinstance(node, Apply) and _is_even(node) and isinstance(children[0], Add):
         base, *others = children
         turned = add(sorted(map(_negative, base.terms), key=_by_digest))
@@ -125,7 +125,7 @@ def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
         return Iverson(*_directed(children, node.relations, _by_digest))
     if isinstance(node, Extent):
         return Extent(Index(node.index.dim, node.index.dim))
-    return node.rebuilt(children) if children != node.children else node
+    return node.over(children)
 
 
 def _is_symmetric(node: Node) -> bool:

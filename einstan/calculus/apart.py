@@ -42,7 +42,7 @@ def _named(equation: Equation, taken: set[str], infinite: Set[Name], finite: boo
         for index in node.free:
             used = {other.name for other in letters.values()}
             letters[index] = Index(fresh_name(lowered(index.name), used), index.dim)
-        yield Equation(name, tuple(letters.values()), substitute(node, letters))  # type: ignore[arg-type]
+        yield Equation(name, tuple(letters.values()), substitute(node, letters))
         rhs = replace(rhs, {node: Indexed(name, tuple(slot(index) for index in letters))})
     yield equation if rhs is equation.rhs else Equation(equation.name, equation.indices, rhs, equation.where)
 

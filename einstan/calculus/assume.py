@@ -70,8 +70,8 @@ def _turned(factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Ite
         apart = first in one.free and second in other.free and first not in other.free and second not in one.free
         if apart and all(isinstance(factor, Indexed) and summed in factor.free for factor in factors):
             yield [
-                substitute(one, {first: summed, summed: first}),  # type: ignore[list-item]
-                substitute(other, {second: summed, summed: second}),  # type: ignore[list-item]
+                substitute(one, {first: summed, summed: first}),
+                substitute(other, {second: summed, summed: second}),
             ]
             return
 
@@ -91,7 +91,7 @@ def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         if isinstance(node, Affine) and children != node.children:
             return _formed(node, children)
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if isinstance(result, Add):
             return simplify_sum(result.terms)
         if isinstance(result, Apply) and (lower := _lowered(result, rules)) is not None:
@@ -103,7 +103,7 @@ def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
                     return simplify(used)
         return result
 
-    used: Expr = fold(expr, rule)  # type: ignore[assignment]
+    used: Expr = fold(expr, rule)
     return expr if used is expr else simplify(used)
 
 
@@ -145,7 +145,7 @@ def _used(node: Expr, number: Fraction, factors: Sequence[Expr], bound: Sequence
         ):
             continue
         rest = [index for index in summed if index not in images]
-        here: Expr = substitute(value, free)  # type: ignore[assignment]
+        here: Expr = substitute(value, free)
         if any(index in rest for index in value.free if index not in free):
             continue
         return simplify_product((Const(coefficient), *others, here, Const(1 / number)), rest)

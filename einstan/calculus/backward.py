@@ -211,7 +211,7 @@ def _contracted(
         if assumptions:  # what they leave may be a definition again
             total = names(total)
         total = stated_extents(names.orders(shortest_named(total, names.parts)), stated)
-        value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
+        value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))
         name = called[tensor]
         carried.learn(name, tensor, apart, total, brackets)
         carried.learn_entries(tensor, apart, entries)

@@ -16,7 +16,7 @@ from einstan.calculus.factors import powers
 from einstan.calculus.simplify import like_term_keys, simplify, simplify_product, simplify_sum
 from einstan.language.effort import once
 from einstan.language.index import Index
-from einstan.language.node import Node, fold, holds, note, preorder, rewrite
+from einstan.language.node import Below, Node, fold, holds, note, preorder, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -60,7 +60,7 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
     if not holds(expr, Add):
         return expr
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+    def rule(node: Node, children: Below) -> Node:
         result = simplify(node.rebuilt(children)) if children != node.children else node  # type: ignore[arg-type]
         while isinstance(result, Add | Sum | Reduce):
             shorter = _without_opposites(result, value)
@@ -77,7 +77,7 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
         found: Node | Literal[True] | None = node.notes.get(cancelled) if value is None else None
         return node if found is True else found
 
-    return fold(expr, rule, known=known)  # type: ignore[return-value]
+    return fold(expr, rule, known=known)
 
 
 def opened(expr: Expr) -> Expr:
@@ -85,10 +85,10 @@ def opened(expr: Expr) -> Expr:
     if not applies(expr, "sigmoid") or not any(map(_is_turned, preorder(expr))):
         return expr
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        return _difference(node) if _is_turned(node) else node.rebuilt(children) if children != node.children else node
+    def rule(node: Node, children: Below) -> Node:
+        return _difference(node) if _is_turned(node) else node.over(children)
 
-    return simplify(fold(expr, rule, known=kept))  # type: ignore[arg-type]
+    return simplify(fold(expr, rule, known=kept))
 
 
 def turned(expr: Expr) -> Expr:
@@ -97,15 +97,18 @@ def turned(expr: Expr) -> Expr:
     if not applies(expr, "sigmoid", "softplus"):
         return expr
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+    def rule(node: Node, children: Below) -> Node:
+        result = node.over(children)
         if isinstance(result, Add) and applies(result, "softplus"):
             result = _softplus_less_another(result)
         if isinstance(result, Add) and len(result.terms) == 2:
             return _share_left(*result.terms) or _share_left(*result.terms[::-1]) or result
         return _share_taken(result) if isinstance(result, Mul) else result
 
-    return fold(expr, rule, known=lambda node: None if applies(node, "sigmoid", "softplus") else node)  # type: ignore[return-value]
+    def known(node: Node) -> Node | None:
+        return None if applies(node, "sigmoid", "softplus") else node
+
+    return fold(expr, rule, known=known)
 
 
 def _softplus_less_another(total: Add) -> Expr:
@@ -250,9 +253,9 @@ def _as_sums(expr: Expr) -> Expr:
 
 def _removed(expr: Expr, path: Path) -> Expr:
     """The expression with zero where a path leads."""
-    nodes = [expr]
+    nodes: list[Node] = [expr]
     for k in path:
-        nodes.append(nodes[-1].children[k])  # type: ignore[arg-type]
+        nodes.append(nodes[-1].children[k])
     result: Node = ZERO
     for node, k in zip(reversed(nodes[:-1]), reversed(path), strict=True):
         result = node.rebuilt((*node.children[:k], result, *node.children[k + 1 :]))

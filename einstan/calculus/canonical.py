@@ -32,7 +32,7 @@ from einstan.language.dims import redimensioned
 from einstan.language.effort import question
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, fold, holds, note, preorder, replace
+from einstan.language.node import Below, Node, fold, holds, note, preorder, replace
 from einstan.language.term import (
     ONE,
     Add,
@@ -77,7 +77,7 @@ def undimensioned(expr: Expr) -> Expr:
     """The canonical form, whatever the dimensions of indices are called: an equation has some of its own."""
     nodes = (node.index if isinstance(node, Extent) else node for node in preorder(expr))
     dims = {node.dim for node in nodes if isinstance(node, Index)}
-    return canonical(redimensioned(expr, dict.fromkeys(dims, "one")))  # type: ignore[arg-type]
+    return canonical(redimensioned(expr, dict.fromkeys(dims, "one")))
 
 
 # ---- multiplying out -------------------------------------------------------------------------------------------------
@@ -97,32 +97,30 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
         found: Node | Literal[True] | None = node.notes.get(key)
         return node if found is True else found
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+    def rule(node: Node, children: Below) -> Node:
         result = _expanded(node, children, merge)
         note(node, key, True if result is node else result)
         return result
 
     before = expr
     for _ in range(4):
-        after: Expr = fold(before, rule, known=known)  # type: ignore[assignment]
+        after: Expr = fold(before, rule, known=known)
         if after is before:
             break
         before = after
     return before
 
 
-def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
+def _expanded(node: Node, children: Below, merge: bool) -> Node:
     match node:
         case Add():
-            return simplify_sum(children)  # type: ignore[arg-type]
+            return simplify_sum(children)
         case Mul():
-            return _multiplied_out(children, merge)  # type: ignore[arg-type]
+            return _multiplied_out(children, merge)
         case Sum(indices=indices):
-            return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
+            return _distributed(indices, children[0], merge)
         case Apply(function=function):
-            arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
-            if merge:
-                arguments = tuple(map(_led, arguments))
+            arguments: tuple[Expr, ...] = tuple(map(_led, children)) if merge else children
             if function == "pow":
                 return _power_multiplied_out(arguments[0], arguments[1], merge)
             if function == "sqrt" and merge:
@@ -137,16 +135,16 @@ def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
         case Reduce(operation="mean", indices=indices):
             # mean[K](u) = sum[K](u) / |K|
             counts = tuple(reciprocal(Extent(index)) for index in indices)
-            return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
+            return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)
         case Reduce(operation="prod", indices=indices) if merge and holds(children[0], Iverson):
             # 1[K != p] u + δ[K,p] v = u + δ[K,p] (v - u), as the derivative of a product may be written
-            return simplify_reduce("prod", indices, expanded(simplify(complemented(children[0]))))  # type: ignore[arg-type]
+            return simplify_reduce("prod", indices, expanded(simplify(complemented(children[0]))))
         case Reduce(operation=operation, indices=indices):
-            return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+            return simplify_reduce(operation, indices, children[0])
         case Delta() if merge and plain_pair(node) is None:
-            return _two_sides(node.rebuilt(children) if children != node.children else node)
+            return _two_sides(Delta(*children))
         case _:
-            return node.rebuilt(children) if children != node.children else node
+            return node.over(children)
 
 
 def closed_form(function: str, arguments: tuple[Expr, ...]) -> Expr:
@@ -219,7 +217,7 @@ def _normal_term(term: Expr, merge: bool, done: frozenset[Index] = frozenset()) 
         speaker = _speakers(pairs)
         deltas = [Delta(slot(one), slot(other)) for other, one in speaker.items()]
         moved = [substitute(factor, speaker) for factor in flat if plain_pair(factor) is None]
-        term = mul((Const(number), *map(simplify, moved)))  # type: ignore[arg-type]
+        term = mul((Const(number), *map(simplify, moved)))
         number, flat, inner = flattened((term,))
         flat, summed = [*deltas, *flat], [*summed, *inner]
         term = sum_over(summed, mul((Const(number), *flat) if number != 1 else flat))
@@ -230,7 +228,7 @@ def _normal_term(term: Expr, merge: bool, done: frozenset[Index] = frozenset()) 
         index, value = solved
         if any(index in other.free for k, other in enumerate(flat) if k != position):
             moved = [f if k == position else substitute(f, {index: value}) for k, f in enumerate(flat)]
-            moved_term = simplify_product((Const(number), *map(simplify, moved)), summed)  # type: ignore[arg-type]
+            moved_term = simplify_product((Const(number), *map(simplify, moved)), summed)
             return _normal_term(moved_term, merge, done | {index})
     roots = [f for f in flat if any(isinstance(base, Const) for base, _ in powers(f))]
     settled = [part for f in roots for base, k in powers(f) for part in _root_of_number(base, k)]

@@ -76,7 +76,7 @@ def kinks_of(program: Iterable[Equation]) -> set[Expr]:
             continue
         values = {Indexed(name): value for name, value in zip(row.parameters, node.children, strict=True)}
         for text in row.partials:
-            partial = simplify(replace_nodes(parsed_partial(text, row.parameters), values))  # type: ignore[arg-type]
+            partial = simplify(replace_nodes(parsed_partial(text, row.parameters), values))
             found.update(shape(part) for part in preorder(partial) if isinstance(part, Iverson))
     return found
 
@@ -91,7 +91,7 @@ def shape(bracket: Expr) -> Expr:
         return Indexed(node.tensor, tuple(places.get(s, s) for s in node.slots)) if isinstance(node, Indexed) else node
 
     moved = rewrite(bracket, rule) if places else bracket
-    return substitute(moved, {index: Index(f"i {k}") for k, index in enumerate(moved.free)})  # type: ignore[return-value]
+    return substitute(moved, {index: Index(f"i {k}") for k, index in enumerate(moved.free)})
 
 
 def either(each: Sequence[Sequence[Expr]]) -> Brackets:
@@ -237,7 +237,7 @@ class Carried:
 def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:
     indices, brackets = of.get(tensor, ((), ()))
     names = dict(zip(indices, slots, strict=True)) if brackets else {}
-    found: list[Expr] = [substitute(bracket, names) for bracket in brackets]  # type: ignore[misc]
+    found: list[Expr] = [substitute(bracket, names) for bracket in brackets]
     if any(slot.index is None for slot in names.values()):
         inside = {guard.operands[1] for guard in found if is_range(guard)}
         found += [guard for form, guard in _moved(found).items() if form not in inside]
@@ -317,4 +317,4 @@ def carried_to(term: Term, brackets: Collection[Expr]) -> Brackets:
             if index in held and index not in names and index in read.free and not holds(value, Indexed):
                 names[index] = value
                 guards.append(range_guard(value, index))
-    return tuple(dict.fromkeys((*(substitute(bracket, names) for bracket in brackets), *guards)))  # type: ignore[arg-type]
+    return tuple(dict.fromkeys((*(substitute(bracket, names) for bracket in brackets), *guards)))

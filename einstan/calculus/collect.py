@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import cast
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.cancelling import cancelled, opened, turned
@@ -107,12 +106,12 @@ def one_sum(expr: Expr) -> Expr:
                     continue
                 rest = [f for f in factors if own is not None or f is not count]
                 body = simplify_product((Const(number), *rest), [other for other in summed if other is not own])
-                bodies.append(body if own is None else cast(Expr, substitute(body, {own: index})))
+                bodies.append(body if own is None else substitute(body, {own: index}))
             if len(bodies) > 1:
                 return collected(simplify_sum((*others, sum_over((index,), simplify_sum(bodies)))))
         return node
 
-    return cast(Expr, rewrite(expr, rule))
+    return rewrite(expr, rule)
 
 
 def _may_shorten(expr: Expr) -> bool:
@@ -141,7 +140,7 @@ def collected(expr: Expr) -> Expr:
     """Common factors of all terms of a sum moved in front, a positive term first, reciprocals last."""
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if isinstance(result, Add):
             return _collect(result)
         if isinstance(result, Mul):
@@ -159,7 +158,7 @@ def collected(expr: Expr) -> Expr:
             return reciprocals_last(result)
         return result
 
-    return fold(expr, rule, known=kept)  # type: ignore[return-value]
+    return fold(expr, rule, known=kept)
 
 
 def _holds_sum(product: Mul) -> bool:
@@ -277,7 +276,7 @@ def _under_the_same_letters(parts: Sequence[Flat]) -> list[Flat]:
             wanted.sort(key=lambda index: index.dim)
             if not any(index in factor.free for factor in flat for index in wanted):
                 new = dict(zip(own, wanted, strict=True))
-                flat, summed = [substitute(factor, new) for factor in flat], first  # type: ignore[misc]
+                flat, summed = [substitute(factor, new) for factor in flat], first
         result.append((number, flat, summed))
     return result
 

@@ -155,7 +155,7 @@ class _Once:
         name = fresh_name(name, self.taken)
         self.taken.add(name)
         made, access = own_equation(name, expr, extreme.where, extreme.own)
-        extreme.made.append(cast(Equation, redimensioned(made, self.spoken)))
+        extreme.made.append(redimensioned(made, self.spoken))
         return access
 
     @cached_property
@@ -208,11 +208,11 @@ def _whole(place: str) -> Affine:
 def _solved(expr: Expr, unknown: Iterable[Index], target: Expr, known: Mapping[Index, Affine]) -> Places | None:
     """What the unknown indices of an expression have to be to make it the target, and those that are known."""
     apart = {index: Index(f"{index.name}'", index.dim) for index in unknown}  # no name of the language has a dash
-    there = cast(Expr, substitute(substitute(expr, apart), known))
+    there = substitute(substitute(expr, apart), known)
     form = undimensioned(target)
     for forms in islice(product(*(_places(there, index, target) for index in apart.values())), TRIES):
         solved = dict(zip(apart.values(), forms, strict=True))
-        if undimensioned(cast(Expr, substitute(there, solved))) is form:
+        if undimensioned(substitute(there, solved)) is form:
             return {**known, **dict(zip(apart, forms, strict=True))}
     return None
 
@@ -287,7 +287,7 @@ def own_equation(
         letters[index] = Index(fresh_name(lowered(index.name), others), index.dim)
     of_dim = {index.dim: new for index, new in letters.items()}
     kept = tuple({of_dim.get(index.dim, index): form for index, form in where if index.dim in used}.items())
-    own = cast(Expr, substitute(expr, letters))
+    own = substitute(expr, letters)
     made = Equation(name, tuple(letters.values()), own, kept)
     stated = {index.dim for index, _ in kept}
     told = {index for index, _, form, guarded in unguarded(made) if form.index is index and not guarded}

@@ -124,14 +124,14 @@ def _with_factors(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if isinstance(node, Apply) and node.function in LOGARITHMS:
             return _logarithm(node, result.children[0], known) or result  # type: ignore[arg-type]
         if isinstance(result, Mul):
             return _tails(result) or result
         return _factored(result, known) or _hyperbolic(result) or result if isinstance(result, Add) else result
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def _tails(product: Mul) -> Expr | None:

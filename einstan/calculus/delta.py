@@ -75,7 +75,7 @@ def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[In
     for factor in factors:
         pair = plain_pair(factor)
         if pair is None:
-            result.append(substitute(factor, mapping))  # type: ignore[arg-type]
+            result.append(substitute(factor, mapping))
         elif (root := find(pair[0])) not in placed:
             placed.add(root)
             result.extend(surviving[root])
@@ -131,7 +131,7 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
             solution = _value(index, difference)
             guard = ONE if _is_gather(solution) else range_guard(solution, index)
             others = [substitute(f, {index: solution}) for f in (*factors[:position], *factors[position + 1 :])]
-            kept: list[Expr] = list(others)  # type: ignore[arg-type]
+            kept: list[Expr] = list(others)
             if guard is not ONE:
                 readers = (k for k, f in enumerate(kept) if isinstance(f, Indexed) and solution in f.slots)
                 kept.insert(next(readers, position), guard)

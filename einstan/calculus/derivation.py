@@ -101,7 +101,7 @@ class Derivation:
         definitions = {e.name: whole.resolved(e) for e in (*known, *unfolded)}
         left, right = whole.resolved(whole["before"]), whole.resolved(whole["after"])
         moved = dict(zip(right.indices, (slot(index) for index in left.indices), strict=True))
-        right = Equation(right.name, left.indices, substitute(right.rhs, moved), right.where)  # type: ignore[arg-type]
+        right = Equation(right.name, left.indices, substitute(right.rhs, moved), right.where)
         return Question(left, right, definitions, [u.name for u in unfolded], whole.resolved_assumptions())
 
     def _follows(self, before: Equation, after: Equation) -> Proof:

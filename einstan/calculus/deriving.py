@@ -162,7 +162,7 @@ class _Deriving:
                 steps.insert(0, (reason, add(self._chain(reader, tensor, apart) for reader in readers)))
             if final is None:  # a cotangent that the backward pass has no need to name
                 side = substitute(simplify(used_up(steps[-1][1])), dict(zip(apart, below, strict=True)))
-                final = derived_equation(self.called[tensor], below, side, self.stated)  # type: ignore[arg-type]
+                final = derived_equation(self.called[tensor], below, side, self.stated)
                 made.append(final)
                 known.add(str(final.name))
                 whole = Program((*self.program.equations, *made), self.program.assumptions)
@@ -222,11 +222,11 @@ class _Deriving:
         new = [str(name) for name in tensors(named) if name not in tensors(stages[-1][1])]
         then(f"{listed(new) or 'forward values'} named again", named)
         then("the assumption used", tidy(simplify(assumed(stages[-1][1], self.assumptions))))
-        last, extra = self._last(stages[-1][1], substitute(resolved.rhs, {b: a for a, b in letters.items()}))  # type: ignore[arg-type]
+        last, extra = self._last(stages[-1][1], substitute(resolved.rhs, {b: a for a, b in letters.items()}))
 
         steps: list[Step] = []
         for reason, expr in stages:
-            side = stated_extents(substitute(expr, letters), self.stated)  # type: ignore[arg-type]
+            side = stated_extents(substitute(expr, letters), self.stated)
             equation = derived_equation(final.name, resolved.indices, side, self.stated, ranges=self.ranges, tied=True)
             if not steps or equation is not steps[-1].equation:
                 steps.append(Step(equation, reason))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import cast
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.finite import POLES, may_be_infinite
@@ -103,7 +102,7 @@ class Deviations:
         own = small((*letters, index))
         *of, p = own
         here = dict(zip(letters, of, strict=True))
-        at = cast(Affine, substitute(place, dict(here)))
+        at = substitute(place, dict(here))
         key = "less", portion.name, alpha(Delta(at, slot(p)))
         if key not in self.found:
             there, elsewhere = (Iverson((slot(p), at), (relation,)) for relation in ("==", "!="))
@@ -118,15 +117,15 @@ class Deviations:
         named = small((*letters, index, *others))
         *of, k = named[: len(letters) + 1]
         here = dict(zip((*letters, over, *others), named, strict=True))
-        at_k = cast(Expr, substitute(value, here))
+        at_k = substitute(value, here)
         plain = {i: Index(f"x{n}", i.dim) for n, i in enumerate(named)}
-        key = "off", portion.name, alpha(cast(Expr, substitute(at_k, plain)))  # a[k] under S is not S[k] under a
+        key = "off", portion.name, alpha(substitute(at_k, plain))  # a[k] under S is not S[k] under a
         if key not in self.found:
             if not isinstance(at_k, Indexed):  # rounded once, or its own mean is not taken away from it
                 varies = tuple(i for i in named if i in at_k.free)
                 at_k = Indexed(self.made_of("value", varies, at_k), tuple(map(slot, varies)))
             each = Index(fresh_name("K", {i.name for i in named}), over.dim)
-            there = cast(Expr, substitute(at_k, {k: each}))
+            there = substitute(at_k, {k: each})
             open_ = may_be_infinite(value, self.infinite, POLES)
             guards = portion.implied(portion.at(of, each)) if open_ else []
             largest = simplify_product((*guards, self.piece(portion, "large", of, each), there), (each,))
@@ -135,7 +134,7 @@ class Deviations:
                 less = simplify_product((*guards, self.piece(portion, "apart", of, each), there), (each,))
                 rhs = simplify_sum((gap, neg(less)))
             else:
-                gap_there = cast(Expr, substitute(gap, {k: each}))
+                gap_there = substitute(gap, {k: each})
                 mean = simplify_product((*guards, portion.at(of, each), gap_there), (each,))
                 beside = simplify_product((portion.there(of), largest))
                 rhs = simplify_sum((gap, neg(mean), beside))

@@ -117,4 +117,4 @@ def _is_of_pairs(term: Term, i: Index, p: Index) -> bool:
 
 def _at(term: Term, old: Index, new: Index) -> tuple[Fraction, Expr]:
     """A term where one index is another, as its number and the rest."""
-    return coefficient_of(simplify(cast(Expr, substitute(term.whole(), {old: new}))))
+    return coefficient_of(simplify(substitute(term.whole(), {old: new})))

@@ -101,7 +101,7 @@ class _Term:
         factors = list(self.factors)
         if without is not None:
             factors.remove(without)
-        left = [cast(Expr, substitute(factor, dict(letters))) if letters else factor for factor in factors]
+        left = [substitute(factor, dict(letters)) if letters else factor for factor in factors]
         return alpha(simplify_product(left, [i for i in self.summed if i not in (letters or ())]))
 
 
@@ -147,15 +147,15 @@ class _Apart:
         return Equation(equation.name, equation.indices, rhs, where)
 
     def _apart(self, expr: Expr) -> Expr:
-        made = cast(Expr, fold(expr, self.rule, known=kept))
+        made = fold(expr, self.rule, known=kept)
         return self.portions.apart(made) if isinstance(made, Apply) else made
 
     def rule(self, node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if isinstance(result, Mul):
             return self._outer(self._guarded(self.portions.apart(result)))
         alone = tuple(self.portions.apart(c) if isinstance(c, Apply) else c for c in result.children)
-        result = result.rebuilt(alone) if alone != result.children else result
+        result = result.over(alone)
         if isinstance(result, Add) and len(result.terms) <= MANY:
             return self._differences(self.portions.divided(result))
         return self._turned(result) if isinstance(result, Sum) else result
@@ -204,7 +204,7 @@ class _Apart:
             share = portion.at(of, index)
             rest = [factor for factor in flat if factor not in (off, share)]
             beside = [factor for factor in rest if index in factor.free]
-            varying = cast(Expr, substitute(value, here))
+            varying = substitute(value, here)
             if share not in flat or index not in summed or not set(off.free) - {*of, index}:
                 continue
             for own, others in (([varying], rest), (beside, [varying, *(f for f in rest if f not in beside)])):
@@ -240,7 +240,7 @@ class _Apart:
     def _met_in(self, total: Add, spelled: Sequence[Expr]) -> Expr | None:
         """The same where two terms meet, as they are spelled here."""
         names = {index.name for index in total.free}
-        terms = [_Term(cast(Expr, rename_bound(term, names))) for term in map(self._without_implied, spelled)]
+        terms = [_Term(rename_bound(term, names)) for term in map(self._without_implied, spelled)]
         for i, term in enumerate(terms):
             for access in dict.fromkeys(f for f in term.factors if isinstance(f, Indexed)):
                 portion = self.portions.named.get(access.tensor)

@@ -37,7 +37,7 @@ def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fra
                 names = {index.name for index in summed}
                 names.update(index.name for other in queue for index in other.free)
             spend(len(names))
-            inner: Expr = rename_bound(factor, names)  # type: ignore[assignment]
+            inner: Expr = rename_bound(factor, names)
             assert isinstance(inner, Sum)
             summed.extend(inner.indices)
             names.update(index.name for index in inner.indices)

@@ -175,7 +175,7 @@ def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Na
     kept |= {index.name for index in summed if index not in new}
     if len(set(new.values())) < len(new) or kept & {index.name for index in new.values()}:
         return term
-    renamed: list[Expr] = [substitute(factor, new) for factor in flat]  # type: ignore[misc]
+    renamed: list[Expr] = [substitute(factor, new) for factor in flat]
     return simplify_product((Const(coefficient), *renamed), [new.get(index, index) for index in summed])
 
 

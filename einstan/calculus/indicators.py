@@ -41,7 +41,7 @@ def _comparison(bracket: Expr) -> tuple[str, Collection[Node]]:
 
 def one_name(expr: Expr) -> Expr:
     """The expression with one name for each such value; ``1[i != j]`` stays, for it guards."""
-    return rewrite(expr, _rule)  # type: ignore[no-any-return]
+    return rewrite(expr, _rule)
 
 
 def complemented(expr: Expr, integers: Collection[Name] = ()) -> Expr:
@@ -58,7 +58,7 @@ def complemented(expr: Expr, integers: Collection[Name] = ()) -> Expr:
             return node
         return _complement(_rule(Iverson(forms, node.relations))) if node.relations[0] in ("==", "!=") else node
 
-    return rewrite(expr, rule)  # type: ignore[no-any-return]
+    return rewrite(expr, rule)
 
 
 def in_slots(*exprs: Expr) -> set[Name]:

@@ -62,7 +62,7 @@ class _Lengths:
     def equations(self, equation: Equation) -> list[Equation]:
         rhs = equation.rhs
         if applies(rhs, "pow"):
-            rhs = cast(Expr, fold(rhs, self.rule, known=kept))
+            rhs = fold(rhs, self.rule, known=kept)
         if may_be_put_in(equation) and any(_squares(base) for base, _ in powers(coefficient_of(rhs)[1])):
             self.squares[equation.name] = equation
         made, self.made = self.made, []
@@ -139,7 +139,7 @@ class _Lengths:
             for index in letters:
                 used = {other.name for other in own.values()}
                 own[index] = Index(fresh_name(lowered(index.name), used), index.dim)
-            self.made.append(Equation(name, tuple(own.values()), cast(Expr, substitute(whole, dict(own)))))
+            self.made.append(Equation(name, tuple(own.values()), substitute(whole, dict(own))))
         return Indexed(self.found[key], tuple(map(slot, letters)))
 
 
@@ -157,7 +157,7 @@ def _squares(total: Expr) -> list[_Part]:
 def _is_part(value: Expr, part: _Part) -> bool:
     """Whether a value is what is squared at some place, or its opposite."""
     for letters in _choices(part.over, value.free):
-        there = cast(Expr, substitute(part.value, letters))
+        there = substitute(part.value, letters)
         if there is value:
             return True
         if isinstance(there, Add) and isinstance(value, Add):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from einstan.calculus.alpha import alpha, pattern
 from einstan.calculus.coefficients import ONCE, coefficient_of, scaled
@@ -175,7 +175,7 @@ class _Measure:
 
     def rebuilt(self, node: Node, parts: Iterable[_Parts]) -> Expr:
         children = tuple(map(self.whole, parts))
-        return node.rebuilt(children) if children != node.children else node  # type: ignore[return-value]
+        return node.over(children)  # type: ignore[return-value]
 
     def applied(self, node: Apply, parts: Sequence[_Parts]) -> _Parts:
         scale, rest = parts[0] if parts else (ZERO, node)
@@ -228,7 +228,7 @@ class _Measure:
             rests.append(as_power(rest, number))
         for total in totals:
             for index in _of_dims(numbers, total.indices):
-                part = cast(Expr, substitute(total.body, {total.indices[0]: index}))
+                part = substitute(total.body, {total.indices[0]: index})
                 if times := _taken(numbers, part):
                     scales.append(_times(times, self.lowered(part)))
         left = simplify_sum(scaled(number, term) for term, number in numbers.items())
@@ -253,7 +253,7 @@ class _Measure:
         if key not in self.depths:
             return None
         of, known = self.depths[key]
-        found = cast(Expr, substitute(known.rhs, dict(zip(known.indices, letters, strict=True))))
+        found = substitute(known.rhs, dict(zip(known.indices, letters, strict=True)))
         return _times(number / of, found)
 
     def below(self, exponent: Expr, indices: Sequence[Index], largest: Expr) -> Expr:

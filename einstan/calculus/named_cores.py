@@ -98,7 +98,7 @@ def letters(own: Sequence[Index], scalars: Collection[str] = ()) -> tuple[Index,
 
 def renamed(expr: Expr, old: Sequence[Index], new: Sequence[Index]) -> Expr:
     """An expression with other indices."""
-    return substitute(expr, dict(zip(old, new, strict=True)))  # type: ignore[return-value]
+    return substitute(expr, dict(zip(old, new, strict=True)))
 
 
 def stem(index: Index) -> str:

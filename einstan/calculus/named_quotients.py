@@ -31,7 +31,7 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
     divisors = Divisors()
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if not isinstance(result, Add) or divisors.of(result) < 2 or size(result) > LONG:
             return result
         whole = _put_in(result, known)  # or what was put in before
@@ -47,7 +47,7 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
         if holds(equation.rhs, Add):
             rhs = fold(equation.rhs, rule, known=kept)
             if rhs is not equation.rhs:
-                equation = Equation(equation.name, equation.indices, rhs, equation.where)  # type: ignore[arg-type]
+                equation = Equation(equation.name, equation.indices, rhs, equation.where)
         made.append(equation)
         if size(equation.rhs) <= LONG and not isinstance(equation.rhs, Sum) and may_be_put_in(equation):
             known[equation.name] = equation
@@ -91,7 +91,7 @@ def _put_in(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
     while True:
         read = (n for n in preorder(expr) if isinstance(n, Indexed) and n.tensor in known)
         values = {n: inlined(n, known[n.tensor]) for n in read}
-        whole: Expr = simplify(replace(expr, values))  # type: ignore[arg-type]
+        whole: Expr = simplify(replace(expr, values))
         if not values or size(whole) > LONG:
             return expr
         expr = whole

@@ -72,7 +72,7 @@ class ForwardNames:
                 self.parts.add(equation, value)
 
     def __call__(self, expr: Expr) -> Expr:
-        return fold(expr, self._rule, self._named) if self._by_head else expr  # type: ignore[return-value]
+        return fold(expr, self._rule, self._named) if self._by_head else expr
 
     def _rule(self, node: Node, children: tuple[Node, ...]) -> Node:
         access = self._access(node) if isinstance(node, Expr) and _is_worth_naming(node) else None
@@ -80,7 +80,7 @@ class ForwardNames:
             return access
         if isinstance(node, Iverson) and node.relations == ("==",):
             children = tuple(map(self._compared, node.children, children))
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
     def _compared(self, node: Node, named: Node) -> Node:
         """An extreme that is compared with what it is the extreme of keeps no name where that takes more than

@@ -19,10 +19,10 @@ class Orders:
         self._known: dict[Node, Node] = {}
 
     def __call__(self, expr: Expr) -> Expr:
-        return fold(expr, self._rule, self._known) if self.equations and holds(expr, Add) else expr  # type: ignore[return-value]
+        return fold(expr, self._rule, self._known) if self.equations and holds(expr, Add) else expr
 
     def _rule(self, node: Node, children: tuple[Node, ...]) -> Node:
-        made = node.rebuilt(children) if children != node.children else node
+        made = node.over(children)
         if not isinstance(made, Add):
             return made
         terms = {signature(term): term for term in made.terms}

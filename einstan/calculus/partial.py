@@ -325,7 +325,7 @@ def _merged(terms: tuple[Term, ...], by_letter: bool = False) -> tuple[Term, ...
             own, *others = map(_closed, group)
             own = own.apart_from(index for t in others for index in t.left[0].free if index not in t.bound)
             coefficients = [substitute(t.left[0], dict(zip(t.bound, own.bound, strict=True))) for t in (own, *others)]
-            merged.append(Term(own.bound, (simplify_sum(coefficients),), own.pairs, ()))  # type: ignore[arg-type]
+            merged.append(Term(own.bound, (simplify_sum(coefficients),), own.pairs, ()))
     return tuple(merged)
 
 
@@ -417,7 +417,7 @@ def _copy(indices: tuple[Index, ...], body: Expr, names: set[str]) -> tuple[tupl
         name = fresh_name(index.name, names)
         names.add(name)
         fresh[index] = Index(name, index.dim)
-    return tuple(fresh.values()), substitute(body, fresh)  # type: ignore[return-value]
+    return tuple(fresh.values()), substitute(body, fresh)
 
 
 # ---- whole equations -------------------------------------------------------------------------------------------------
@@ -426,7 +426,7 @@ def _copy(indices: tuple[Index, ...], body: Expr, names: set[str]) -> tuple[tupl
 def inlined(access: Indexed, definition: Equation) -> Expr:
     """The right side of a definition at the slots of an access."""
     expr = definition.rhs
-    return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))  # type: ignore[return-value]
+    return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))
 
 
 def may_be_put_in(equation: Equation) -> bool:
@@ -559,7 +559,7 @@ def partial(
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
-    return derived_equation(name, (*equation.indices, *denominators), named, stated, ranges=Ranges(behind))  # type: ignore[arg-type]
+    return derived_equation(name, (*equation.indices, *denominators), named, stated, ranges=Ranges(behind))
 
 
 def _require_letters(equation: Equation, letters: Sequence[str]) -> None:

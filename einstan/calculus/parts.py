@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
@@ -134,7 +133,7 @@ class Parts:
             if access.tensor not in self.values or not (found.moved and found.moved.free):
                 return found
             letters = dict(zip(self.values[access.tensor][0].indices, access.slots, strict=True))
-            return found._replace(moved=cast(Expr, substitute(found.moved, letters)))
+            return found._replace(moved=substitute(found.moved, letters))
 
         for each, (_, value) in self.values.items():
             if each not in known and moving in self._moving_with(each):
@@ -164,7 +163,7 @@ class Parts:
         if not isinstance(access, Indexed) or access.tensor not in self.values:
             return access
         equation, value = self.values[access.tensor]
-        return substitute(value, dict(zip(equation.indices, access.slots, strict=True)))  # type: ignore[return-value]
+        return substitute(value, dict(zip(equation.indices, access.slots, strict=True)))
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -189,7 +188,7 @@ class Parts:
 
     def __call__(self, expr: Expr) -> Expr:
         def rule(node: Node, children: tuple[Node, ...]) -> Node:
-            result = node.rebuilt(children) if children != node.children else node
+            result = node.over(children)
             for _ in range(8):  # each round takes one definition out, and what is left is shorter
                 shorter = None
                 if isinstance(result, Add):
@@ -201,7 +200,7 @@ class Parts:
                 result = shorter
             return result
 
-        return fold(expr, rule, known=kept)  # type: ignore[return-value]
+        return fold(expr, rule, known=kept)
 
     def _in_product(self, node: Expr) -> Expr | None:
         """a^2 b c = v a c, where v = a b is defined."""
@@ -420,9 +419,9 @@ def _at(
     if any(image in images for image in free.values()):
         return None
     whole = {**free, **{index: mapping[index] for index in definition.bound}}
-    if any(alpha(substitute(a, whole)) is not alpha(b) for a, b in zip(pattern, target, strict=True)):  # type: ignore[arg-type]
+    if any(alpha(substitute(a, whole)) is not alpha(b) for a, b in zip(pattern, target, strict=True)):
         return None
-    return substitute(definition.value, free)  # type: ignore[return-value]
+    return substitute(definition.value, free)
 
 
 __all__ = ["Parts", "shortest_named"]

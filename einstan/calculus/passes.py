@@ -156,7 +156,7 @@ def pass_equation(
     """
     taken = {index.name for index in indices}
     letters = tuple(Index(fresh_name(index.name.rstrip("'"), taken), index.dim) for index in batch)
-    value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
+    value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))
     plain: set[Index | None] = set()
     if sized or letters:
         plain = plainly_read(value) - {index for index, _ in loose(Equation(name, (*letters, *indices), value))}

@@ -75,7 +75,7 @@ class Portion(NamedTuple):
     def implied(self, access: Indexed) -> list[Expr]:
         """The brackets that hold wherever a portion is not zero."""
         here = dict(zip((*self.letters, self.over), self.forms(access), strict=True))
-        return [cast(Expr, substitute(guard, here)) for guard in self.guards]
+        return [substitute(guard, here) for guard in self.guards]
 
 
 class _Whole(NamedTuple):
@@ -189,7 +189,7 @@ class Portions:
             if isinstance(node, Indexed) and node.tensor not in self.named and node.tensor not in self.settled
             if (definition := self.logarithms.get(node.tensor) or self.scaled(node.tensor)) is not None
         }
-        return simplify(replace(expr, found)) if found else expr  # type: ignore[arg-type]
+        return simplify(replace(expr, found)) if found else expr
 
     def apart(self, product: Expr) -> Expr:
         """A product with its portions by their names."""
@@ -400,4 +400,4 @@ def _places(parts: Sequence[Expr], over: Index) -> list[Index | Affine]:
 
 
 def _at(expr: Expr, letters: Mapping[Index, Index | Affine]) -> Expr:
-    return cast(Expr, substitute(expr, dict(letters)))
+    return substitute(expr, dict(letters))

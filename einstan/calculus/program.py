@@ -165,7 +165,7 @@ class Program(Rebuilt):
         require("equation", equation, Equation)
         start = prefix(equation)
         renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
-        return redimensioned(equation, renamed)  # type: ignore[return-value]
+        return redimensioned(equation, renamed)
 
     def resolved_all(self) -> tuple[Equation, ...]:
         if self._resolved is None:
@@ -183,7 +183,7 @@ class Program(Rebuilt):
             start = prefix(equation)
             renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
             lhs, rhs = (redimensioned(side, renamed) for side in (assumption.lhs, assumption.rhs))
-            result.append(Identity(lhs, rhs))  # type: ignore[arg-type]
+            result.append(Identity(lhs, rhs))
         return tuple(result)
 
     def __iter__(self) -> Iterator[Equation]:
@@ -519,9 +519,9 @@ def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine] | InPart]) -
                 for (old, k), new in atoms
             ]
             return affine(*parts, constant=node.constant)
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def axes_of_derivative(name: Name, rank: int, ranks: dict[Name, int]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.cases import cases
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.partial import Differentiator, Kinks, inlined
+from einstan.calculus.partial import Differentiator, inlined
 from einstan.calculus.program import (
     Assumption,
     Program,
@@ -170,7 +170,7 @@ def _terms(total: Expr) -> tuple[Expr, ...]:
     return total.terms if isinstance(total, Add) else (total,)
 
 
-def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None) -> Proof:
+def prove_partial(claim: Equation, program: Program) -> Proof:
     """Whether a claimed partial, ``dZ[n,j]/dX[m,p] = ...``, is the one that the calculus derives from the program.
 
     The claim may name forward values of the program, its own numerator among them.
@@ -184,7 +184,7 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
     definitions = {e.name: whole.resolved(e) for e in program.equations}
     resolved = whole.resolved(claim)
     wrt = name.wrt[0][0]
-    derived = derived_partial(resolved, definitions, wrt, kinks)
+    derived = derived_partial(resolved, definitions, wrt)
     sides = (Equation(name, resolved.indices, side, resolved.where) for side in (derived, resolved.rhs))
     left, right, *known = on_stated_ranges(*sides, *definitions.values())
     return prove(left.rhs, right.rhs, {e.name: e for e in known}, whole.resolved_assumptions())
@@ -206,7 +206,7 @@ def on_stated_ranges(*equations: Equation) -> list[Equation]:
         names.setdefault(classes.find(dim), dim)
     dims = {dim: names[classes.find(dim)] for dim in classes.members()}
     told = (Equation(e.name, e.indices, stated_extents(simplify(e.rhs), stated), e.where) for e in equations)
-    return [redimensioned(equation, dims) for equation in told]  # type: ignore[misc]
+    return [redimensioned(equation, dims) for equation in told]
 
 
 def same_ranges(told: Iterable[tuple[Index, Affine]]) -> dict[str, str]:
@@ -234,9 +234,7 @@ def _form(dim: str) -> Affine:
     return affine(*((Extent(Index(axis)), int(k)) for k, axis in pairs), constant=int(constant))
 
 
-def derived_partial(
-    claim: Equation, definitions: Mapping[Name, Equation], wrt: Name, kinks: Kinks | None = None
-) -> Expr:
+def derived_partial(claim: Equation, definitions: Mapping[Name, Equation], wrt: Name) -> Expr:
     """The partial that the claim is about, in the claim's letters; dimensions must agree already."""
     assert isinstance(claim.name, Partial)
     numerator = definitions[claim.name.of]
@@ -245,10 +243,10 @@ def derived_partial(
     forward = substitute(numerator.rhs, dict(zip(numerator.indices, above, strict=True)))
     inner = {n: e for n, e in definitions.items() if n != numerator.name}
     refuse_several_ranges(definitions.values())
-    terms = Differentiator(wrt, apart, inner, kinks=kinks).terms(simplify(forward))  # type: ignore[arg-type]
+    terms = Differentiator(wrt, apart, inner).terms(simplify(forward))
     total = simplify_sum(term.with_in_place(()) for term in terms)
     total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])
-    return substitute(total, dict(zip(apart, below, strict=True)))  # type: ignore[return-value]
+    return substitute(total, dict(zip(apart, below, strict=True)))
 
 
 def _with_ranges(expr: Expr) -> Expr:
@@ -269,4 +267,4 @@ def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
         }
         if not accesses:
             return expr
-        expr = simplify(replace(expr, accesses))  # type: ignore[arg-type]  # so that what doubles is a number times one
+        expr = simplify(replace(expr, accesses))  # so that what doubles is a number times one

@@ -61,7 +61,7 @@ def met(expr: Expr, behind: Behind = undefined) -> Expr:
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         while isinstance(result, Add):
             shorter = _met(result, behind)
             if shorter is None:
@@ -69,7 +69,7 @@ def met(expr: Expr, behind: Behind = undefined) -> Expr:
             result = shorter
         return result
 
-    return fold(expr, rule, known=kept)  # type: ignore[return-value]
+    return fold(expr, rule, known=kept)
 
 
 def _met(total: Add, behind: Behind) -> Expr | None:
@@ -95,7 +95,7 @@ def _quotients(total: Add) -> list[Quotient]:
         summed.sort(key=lambda index: index.dim)
         wanted = letters.setdefault(tuple(index.dim for index in summed), summed)
         if wanted != summed and not any(index in factor.free for index in wanted for factor in flat):
-            flat = [cast(Expr, substitute(factor, dict(zip(summed, wanted, strict=True)))) for factor in flat]
+            flat = [substitute(factor, dict(zip(summed, wanted, strict=True))) for factor in flat]
             summed = wanted
         above, below = list[Expr](), dict[Expr, Fraction]()
         for factor in flat:

@@ -283,7 +283,7 @@ def _bound(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
             body = _around(body, index, guards)
         return rebound(node, node.indices, body)
 
-    return cast(Expr, rewrite(expr, rule))
+    return rewrite(expr, rule)
 
 
 def _around(body: Expr, index: Index, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
@@ -291,7 +291,7 @@ def _around(body: Expr, index: Index, guards: Mapping[tuple[Index, str], Expr]) 
     ``δ[T[I],p]``), but where it is bound again."""
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        made = node.rebuilt(children) if children != node.children else node
+        made = node.over(children)
         if not isinstance(node, Indexed | Delta | Iverson):
             return made
         forms = (child for child in node.children if isinstance(child, Affine))
@@ -304,4 +304,4 @@ def _around(body: Expr, index: Index, guards: Mapping[tuple[Index, str], Expr]) 
         bound_again = isinstance(node, Sum | Reduce) and index in node.indices
         return node if bound_again or isinstance(node, Affine) else None
 
-    return cast(Expr, fold(body, rule, known=known))
+    return fold(body, rule, known=known)

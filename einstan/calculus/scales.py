@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from einstan.calculus.simplify import simplify_sum
-from einstan.language.node import Node, fold, preorder, remembered
+from einstan.language.node import Below, Node, Term, fold, preorder, remembered
 from einstan.language.term import ONE, Add, Apply, Const, Expr, Indexed, Mul, Name, Reduce, Sum, applies, mul
 
 
@@ -17,16 +17,18 @@ def at_products(expr: Expr, rule: Callable[[Expr], Expr], *functions: str) -> Ex
     """The expression with a rule applied to every product as a whole, and to divisors that stand alone; it changes
     nothing where none of the functions is applied."""
 
-    def alone(node: Node) -> Node:
+    def alone(node: Term) -> Term:
         return rule(node) if isinstance(node, Apply) and divides(node) else node
 
-    def step(node: Node, children: tuple[Node, ...]) -> Node:
+    def step(node: Node, children: Below) -> Node:
         if isinstance(node, Mul):
             return rule(node.rebuilt(children))
-        changed = tuple(map(alone, children))
-        return node.rebuilt(changed) if changed != node.children else node
+        return node.over(tuple(map(alone, children)))
 
-    return alone(fold(expr, step, known=lambda node: None if applies(node, *functions) else node))  # type: ignore[return-value]
+    def known(node: Node) -> Node | None:
+        return None if applies(node, *functions) else node
+
+    return alone(fold(expr, step, known=known))
 
 
 def is_quotient(expr: Expr) -> bool:
@@ -78,7 +80,7 @@ def gathered(expr: Expr) -> Expr:
     """exp(a) exp(b) = exp(a + b), in every product."""
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+        result = node.over(children)
         if isinstance(result, Mul):
             exponents = [factor.arguments[0] for factor in result.factors if _is_exponential(factor)]
             if len(exponents) > 1:
@@ -86,7 +88,7 @@ def gathered(expr: Expr) -> Expr:
                 return mul((*others, Apply("exp", (simplify_sum(exponents),))))
         return result
 
-    return fold(expr, rule, known=lambda node: None if applies(node, "exp") else node)  # type: ignore[return-value]
+    return fold(expr, rule, known=lambda node: None if applies(node, "exp") else node)
 
 
 def exponent_of(factor: Expr) -> Fraction:

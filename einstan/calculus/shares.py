@@ -32,7 +32,7 @@ def _without(base: Sum, chosen: tuple[Index, ...], factors: Sequence[Expr]) -> l
     """The factors without the body of a sum in these letters; None where that is not all that holds them."""
     if any(own.dim != index.dim for own, index in zip(base.indices, chosen, strict=True)):
         return None
-    body: Expr = substitute(base.body, dict(zip(base.indices, chosen, strict=True)))  # type: ignore[assignment]
+    body: Expr = substitute(base.body, dict(zip(base.indices, chosen, strict=True)))
     wanted = list(parts_of(body))
     left: list[Expr] = []
     for factor in factors:

@@ -20,7 +20,7 @@ from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.calculus.shares import whole_of_shares
 from einstan.language.effort import once, spend
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, note
+from einstan.language.node import Below, Node, Term, fold, note
 from einstan.language.term import (
     ZERO,
     Add,
@@ -53,37 +53,37 @@ _PLAIN = (Index, Affine, Indexed, Const, Extent, Position)
 def simplify(expr: Expr) -> Expr:
     """The same value with fewer parts: constants folded, deltas used up, like terms and reciprocals merged."""
     found = _remembered(expr)
-    return fold(expr, _rule, known=_remembered) if found is None else found  # type: ignore[return-value]
+    return fold(expr, _rule, known=_remembered) if found is None else found
 
 
-def _remembered(node: Node) -> Node | None:
+def _remembered(node: Term) -> Term | None:
     if isinstance(node, _PLAIN):  # nor is there anything below that it changes
         return node
-    found: Node | Literal[True] | None = node.notes.get(simplify)  # True where it stayed itself, which makes no cycle
+    found: Term | Literal[True] | None = node.notes.get(simplify)  # True where it stayed itself, which makes no cycle
     return node if found is True else found
 
 
-def _rule(node: Node, children: tuple[Node, ...]) -> Node:
+def _rule(node: Node, children: Below) -> Node:
     if isinstance(node, _PLAIN):
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
     result: Node
     match node:
         case Add():
-            result = simplify_sum(children)  # type: ignore[arg-type]
+            result = simplify_sum(children)
         case Mul():
-            result = simplify_product(children)  # type: ignore[arg-type]
+            result = simplify_product(children)
         case Sum(indices=indices):
-            result = simplify_product(children, indices)  # type: ignore[arg-type]
+            result = simplify_product(children, indices)
         case Apply(function=function):
-            result = simplify_apply(function, children)  # type: ignore[arg-type]
+            result = simplify_apply(function, children)
         case Reduce(operation=operation, indices=indices):
-            result = simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+            result = simplify_reduce(operation, indices, children[0])
         case Iverson():
             result = decided_bracket(node, children)
         case Delta():
             result = simplify_product((node.rebuilt(children),))
         case _:
-            result = node.rebuilt(children) if children != node.children else node
+            result = node.over(children)
     note(node, simplify, True if result is node else result)
     return result
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TypeGuard, cast
+from typing import TypeGuard
 
 from einstan.calculus.apart import sums_apart
 from einstan.calculus.coefficients import coefficient_of
@@ -258,7 +258,7 @@ class _Exponentials:
             for node in preorder(expr)
             if isinstance(node, Indexed) and (definition := self.of(node.tensor)) is not None
         }
-        return replace(expr, found) if found else expr  # type: ignore[arg-type]
+        return replace(expr, found) if found else expr
 
 
 def _is_short(value: Expr) -> bool:
@@ -282,7 +282,7 @@ def _of_numbers(expr: Expr) -> Expr:
     def rule(product: Expr) -> Expr:
         totals = (base_of(f) for f in _factors(product) if divides(f))
         if any(isinstance(total, Add) and rewrite(total, exponential) is not total for total in totals):
-            return simplify(cast(Expr, rewrite(product, exponential)))
+            return simplify(rewrite(product, exponential))
         return product
 
     return at_products(expr, rule, "pow")
@@ -303,7 +303,7 @@ def _products_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
         weights = [simplify_reduce("prod", node.indices, mul(others))] if others else []
         return simplify_product((*weights, Apply("exp", (simplify(Sum(node.indices, above.arguments[0])),))))
 
-    return cast(Expr, rewrite(expr, rule)) if holds(expr, Reduce) else expr
+    return rewrite(expr, rule) if holds(expr, Reduce) else expr
 
 
 def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
@@ -315,7 +315,7 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
         if not any(below) and not any(map(is_quotient, _factors(product))):
             return product
         whole = simplify(gathered(exponentials.put_in(product)))
-        taken = _shares(simplify(cast(Expr, rewrite(whole, _of_two)))) if _is_short(whole) else product
+        taken = _shares(simplify(rewrite(whole, _of_two))) if _is_short(whole) else product
         # Where exponentials divide and none is divided, names are better kept: nothing meets but in a sigmoid.
         met = any(exponentials.scaled(base) for f in _factors(product) for base in _bases(f))
         return taken if met or applies(taken, "sigmoid") else product
@@ -434,7 +434,7 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
                 for access in postorder(node)
                 if isinstance(access, Indexed) and access.tensor in definitions
             }
-            taken = simplify(replace(node, accesses)) if accesses else node  # type: ignore[arg-type]
+            taken = simplify(replace(node, accesses)) if accesses else node
             if not _is_log(taken):
                 return taken
             products = {
@@ -444,7 +444,7 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
                 if (product := as_product(base, definitions)) is not None
             }
             if products:
-                return simplify(replace(taken, products))  # type: ignore[arg-type]
+                return simplify(replace(taken, products))
             inside = exponentials.scaled(node.arguments[0])
             if inside is not None:
                 inside = simplify(gathered(inside))
@@ -485,7 +485,7 @@ def _masks_taken(expr: Expr) -> Expr:
         others = [f for f in node.factors if f not in (total, exponential, *outer)]
         return mul([*outer, *others, Apply("exp", (quotient,))])
 
-    return cast(Expr, rewrite(expr, rule)) if holds(expr, Iverson) and applies(expr, "exp") else expr
+    return rewrite(expr, rule) if holds(expr, Iverson) and applies(expr, "exp") else expr
 
 
 def _log_of_masked(logarithm: Apply) -> Expr:

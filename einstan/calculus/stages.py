@@ -9,7 +9,7 @@ from einstan.calculus.collect import reciprocals_last
 from einstan.calculus.derivation import is_own
 from einstan.calculus.partial import inlined
 from einstan.calculus.simplify import simplify
-from einstan.language.node import Node, fold, postorder
+from einstan.language.node import Below, Node, fold, postorder
 from einstan.language.sugar import as_softmax
 from einstan.language.term import (
     ONE,
@@ -25,7 +25,6 @@ from einstan.language.term import (
     Name,
     Reduce,
     Sum,
-    add,
     mul,
     sum_over,
     tensors,
@@ -37,47 +36,36 @@ from einstan.language.term import (
 def as_deltas(expr: Expr) -> Expr:
     """``dX[n,k]/dX[m,p]`` as ``δ[n,m] δ[k,p]``."""
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+    def rule(node: Node, children: Below) -> Node:
         if isinstance(node, Indexed) and is_own(node.tensor):
             half = len(node.slots) // 2
             pairs = zip(node.slots[:half], node.slots[half:], strict=True)
             return mul(Delta(a, b) for a, b in pairs) if half else ONE
-        return _flat(node, children)
+        return node.over(children)
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def put_in(expr: Expr, found: Mapping[Name, Equation]) -> Expr:
     """Derivatives that are known already, in place of their names."""
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+    def rule(node: Node, children: Below) -> Node:
         if isinstance(node, Indexed) and node.tensor in found:
             return inlined(node, found[node.tensor])
-        return _flat(node, children)
+        return node.over(children)
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def used_up(expr: Expr) -> Expr:
     return simplify(as_deltas(expr))
 
 
-def _flat(node: Node, children: tuple[Node, ...]) -> Node:
-    """The node over other children, products inside of products opened."""
-    if children == node.children:
-        return node
-    if isinstance(node, Mul):
-        return mul(children)  # type: ignore[arg-type]
-    if isinstance(node, Add):
-        return add(children)  # type: ignore[arg-type]
-    return node.rebuilt(children)
-
-
 def tidy(expr: Expr) -> Expr:
     """As a person writes it, denominators last: ``a s^-2 b`` as ``a b / s^2``."""
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        result = node.rebuilt(children) if children != node.children else node
+    def rule(node: Node, children: Below) -> Node:
+        result = node.over(children)
         if isinstance(result, Sum):  # its indices in the order in which a text has them
             bound = set(result.indices)
             return sum_over((index for index in result.body.free if index in bound), result.body)
@@ -89,7 +77,7 @@ def tidy(expr: Expr) -> Expr:
             result = mul((*((Const(prod(numbers)),) if prod(numbers) != 1 else ()), *rest))
         return reciprocals_last(result)
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule)
 
 
 def rules_of(expr: Expr, differentiated: Collection[Name]) -> str:

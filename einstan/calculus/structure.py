@@ -42,7 +42,7 @@ def structured(expr: Expr, free: Sequence[Index]) -> list[Structured]:
         coefficient, flat, summed = flattened((term,))
         own = [factor for factor in flat if _joins(factor, free, summed)]
         names = _classes([pair for factor in own if (pair := plain_pair(factor)) is not None], free)
-        rest = [simplify(substitute(f, names)) for f in flat if f not in own]  # type: ignore[arg-type]
+        rest = [simplify(substitute(f, names)) for f in flat if f not in own]
         core = simplify_product((Const(coefficient), *rest), summed)
         groups.setdefault(tuple(names.get(i, i) for i in free), []).append(core)
     found = [Structured(axes, simplify_sum(cores)) for axes, cores in groups.items()]

@@ -73,7 +73,7 @@ def averaged(expr: Expr, groups: Mapping[Name, Group]) -> Expr:
             parts = [mul((Const(sign), _free(image))) for sign, image in images(node, group)]
             zero = any(len(signs) > 1 for signs in group.values())
             means[node] = Const(0) if zero else mul((Const(Fraction(1, len(parts))), add(parts)))
-    return replace(expr, means) if means else expr  # type: ignore[arg-type]
+    return replace(expr, means) if means else expr
 
 
 def _free(access: Indexed) -> Indexed:

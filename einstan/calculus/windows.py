@@ -136,7 +136,7 @@ def _written_out(node: Sum | Reduce, lengths: Sequence[int]) -> Node:
         return node
     places = product(*map(range, lengths))
     terms: list[Expr] = [
-        substitute(node.body, {index: Affine((), k) for index, k in zip(node.indices, place, strict=True)})  # type: ignore[misc]
+        substitute(node.body, {index: Affine((), k) for index, k in zip(node.indices, place, strict=True)})
         for place in places
     ]
     match node:
@@ -156,4 +156,4 @@ def _rebuilt(node: Node, children: tuple[Node, ...], rule: Callable[[Node], Node
     """The node over its new children; what stands in a slot stays in the form of a slot."""
     if isinstance(node, Affine):
         return rule(node)
-    return rule(node.rebuilt(children) if children != node.children else node)
+    return rule(node.over(children))

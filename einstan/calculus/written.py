@@ -47,7 +47,7 @@ _INSIDE = (Add, Mul, Sum, Apply)
 
 def as_written(expr: Expr) -> Expr:
     """The same value for people to read: nothing is multiplied out, and no term changes its place."""
-    return fold(expr, _rule, known=_kept)  # type: ignore[return-value]
+    return fold(expr, _rule, known=_kept)
 
 
 def _kept(node: Node) -> Node | None:
@@ -55,7 +55,7 @@ def _kept(node: Node) -> Node | None:
 
 
 def _rule(node: Node, children: tuple[Node, ...]) -> Node:
-    made = node.rebuilt(children) if children != node.children else node
+    made = node.over(children)
     if isinstance(made, Mul):
         return _product(made)
     if isinstance(made, Apply) and made.function == "exp":
@@ -134,7 +134,7 @@ def before_signs(equation: Equation) -> Equation:
     signed = {origin.get(part) for part in walk(surface) if isinstance(part, Binder) and part.operation == "sum"}
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        made = node.rebuilt(children) if children != node.children else node
+        made = node.over(children)
         if isinstance(made, Sum) and node in signed and (outside := _outside(made)):
             assert isinstance(made.body, Mul)
             inside = [factor for factor in made.body.factors if factor not in outside]

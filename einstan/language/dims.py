@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 
 from einstan.language.index import ARITHMETIC, Affine, Arithmetic, Index, slot
-from einstan.language.node import Node, fold, holds, preorder, remembered, replace
+from einstan.language.node import Below, Node, Term, fold, holds, preorder, remembered, replace
 from einstan.language.term import (
     Delta,
     Equation,
@@ -313,7 +313,7 @@ def qualified(dim: str, prefix: str) -> str:
     return dim if not prefix or is_axis(dim) else prefix + dim
 
 
-def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
+def redimensioned(root: Term, new_dim: dict[str, str]) -> Term:
     """Rename dimensions everywhere, in binders, extents and left sides too."""
     new_dim = {old: new for old, new in new_dim.items() if old != new}
     if not new_dim:
@@ -333,7 +333,7 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
         own = [form.index for form in node.slots]
         return None if None in own else Indexed(node.tensor, tuple([slot(index(i)) for i in own if i is not None]))
 
-    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+    def rule(node: Node, children: Below) -> Node:
         if isinstance(node, Index):
             return index(node)
         if isinstance(node, Extent):
@@ -342,8 +342,8 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
             return rebound(node, tuple(index(i) for i in node.indices), children[0])
         if isinstance(node, Equation):
             where = tuple((index(i), fold(form, rule, known=known)) for i, form in node.where)
-            return Equation(node.name, tuple(index(i) for i in node.indices), children[0], where)  # type: ignore[arg-type]
-        return node.rebuilt(children) if children != node.children else node
+            return Equation(node.name, tuple(index(i) for i in node.indices), children[0], where)
+        return node.over(children)
 
     return fold(root, rule, known=known)
 
@@ -377,7 +377,7 @@ def localised(equation: Equation, written: bool = True) -> Equation:
         new_dim[dim] = name_of[root]
     if all(old == new for old, new in new_dim.items()):
         return equation
-    return redimensioned(equation, new_dim)  # type: ignore[return-value]
+    return redimensioned(equation, new_dim)
 
 
 def _another(letter: str, taken: Collection[str]) -> str:

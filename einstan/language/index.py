@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from einstan.language.errors import ExtentError
-from einstan.language.node import Node, new_mark
+from einstan.language.node import Below, Node, field, new_mark
 
 _NAME = re.compile(r"[^\W\d_][^\W²³]*")
 ARITHMETIC = new_mark()  # below what holds a form that is not one index by itself
@@ -22,18 +23,11 @@ class Index(Node):
     """``Index(name, dim)``: the spelling, and the dimension that it runs over."""
 
     __slots__ = ()
-    field_names = ("name", "dim")
+    name: Final[str] = field(0)
+    dim: Final[str] = field(1)
 
     def __new__(cls, name: str, dim: str | None = None) -> Index:
-        return super().__new__(cls, name, dim if dim is not None else name)  # type: ignore[no-any-return]
-
-    @property
-    def name(self) -> str:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def dim(self) -> str:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, name, dim if dim is not None else name)
 
     @property
     def is_capital(self) -> bool:
@@ -52,19 +46,12 @@ class Affine(Node):
     """
 
     __slots__ = ()
-    field_names = ("terms", "constant")
+    terms: Final[tuple[tuple[Node, int], ...]] = field(0)
+    constant: Final[int] = field(1)
     is_marked = True
 
     def __new__(cls, terms: tuple[tuple[Node, int], ...], constant: int = 0) -> Affine:
-        return super().__new__(cls, terms, constant)  # type: ignore[no-any-return]
-
-    @property
-    def terms(self) -> tuple[tuple[Node, int], ...]:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def constant(self) -> int:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, terms, constant)
 
     def _children(self) -> tuple[Node, ...]:
         return tuple([atom for atom, _ in self.fields[0]])
@@ -74,7 +61,7 @@ class Affine(Node):
         plain = constant == 0 and len(terms) == 1 and terms[0][1] == 1 and isinstance(terms[0][0], Index)
         return 0 if plain else ARITHMETIC
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Affine:
+    def rebuilt(self, children: Below) -> Affine:
         if len(children) == 1 and not isinstance(children[0], Affine):
             return Affine(((children[0], self.terms[0][1]),), self.constant)
         parts = [(child, k) for child, (_, k) in zip(children, self.terms, strict=True)]
@@ -99,28 +86,18 @@ class Arithmetic(Node):
     """
 
     __slots__ = ()
-    field_names = ("operation", "left", "right")
+    operation: Final[str] = field(0)
+    left: Final[Affine] = field(1)
+    right: Final[Affine] = field(2)
 
     def __new__(cls, operation: str, left: Affine, right: Affine) -> Arithmetic:
-        return super().__new__(cls, operation, left, right)  # type: ignore[no-any-return]
-
-    @property
-    def operation(self) -> str:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def left(self) -> Affine:
-        return self.fields[1]  # type: ignore[no-any-return]
-
-    @property
-    def right(self) -> Affine:
-        return self.fields[2]  # type: ignore[no-any-return]
+        return super().__new__(cls, operation, left, right)
 
     def _children(self) -> tuple[Node, ...]:
         return self.fields[1:]
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Node:
-        return arithmetic(self.operation, *children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Node:
+        return arithmetic(self.operation, *children)
 
 
 def whole(operation: str, left: int, right: int) -> int:

@@ -81,7 +81,7 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
             given.update(index.name for index in new.values())
             names |= {index.name for index in new.values()}
         else:
-            made = node.rebuilt(done) if done != node.children else node
+            made = node.over(done)
         memo[node] = made
         if names:
             below[made] = below.get(made, frozenset()) | names
@@ -109,7 +109,7 @@ def renamed(root: Node, names: dict[Index, Index]) -> Node:
 
 def _with(root: Node, old: Index, new: Index) -> Node:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
     known: dict[Node, Node] = {old: new}
     return fold(root, rule, known, lambda node: None if old in node.free else node)
@@ -244,7 +244,7 @@ def erased(root: Node) -> Node:
             return Extent(Index(node.index.name, ""))
         if isinstance(node, Sum | Reduce):
             return rebound(node, tuple(Index(index.name, "") for index in node.indices), children[0])
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
     return fold(root, rule)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import wraps
 from hashlib import blake2b
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, overload
 from weakref import WeakValueDictionary, ref
 
 from einstan.language.effort import live, spend
@@ -21,10 +21,13 @@ from einstan.language.guesses import missing
 from einstan.language.threads import lock
 
 if TYPE_CHECKING:
-    from einstan.language.index import Index
+    from einstan.language.index import Affine, Index
+    from einstan.language.term import Equation, Expr
 
 Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
+Term = TypeVar("Term", "Expr", "Affine", "Equation", "Node")  # what is rewritten stays one of these
+Below: TypeAlias = tuple[Any, ...]  # nodes in the place of a node's children, each of a class that can stand there
 
 _lock = lock()  # making an entry may set off a collection, in which nodes may be made
 _new = object.__new__
@@ -54,12 +57,16 @@ def install_printer(printer: Callable[[Any], str]) -> None:
     _printer = printer
 
 
+def field(place: int) -> Any:
+    """The name that a class of nodes gives to one of its fields, ``tensor: Final[Name] = field(0)``."""
+    return property(lambda node: node.fields[place])
+
+
 class Node:
     """The base of all nodes.  A subclass names its fields; ``Subclass(*fields)`` finds or makes the one object."""
 
     __slots__ = ("__weakref__", "below", "children", "digest", "fields", "free", "kinds", "notes")
 
-    field_names: ClassVar[tuple[str, ...]] = ()
     is_binder: ClassVar[bool] = False
     kind: ClassVar[int] = 0  # a bit of its own for each class of nodes
     own: ClassVar[int] = 0  # that, and `BINDS` where it is a binder
@@ -90,10 +97,10 @@ class Node:
 
         cls._forget = staticmethod(unless_ending)
 
-    def __new__(cls, *fields: Any) -> Any:
+    def __new__(cls, *fields: Any) -> Self:
         table = cls.table
         held = table.get(fields)
-        found = None if held is None else held()
+        found: Self | None = None if held is None else held()
         if found is not None:
             return found
         node = _new(cls)
@@ -138,9 +145,13 @@ class Node:
         """Bits of its own for what is often looked for: `new_mark` makes one."""
         return 0
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Node:
+    def rebuilt(self, children: Below) -> Node:
         """The same node over other children."""
         return self
+
+    def over(self, children: Below) -> Node:
+        """The node over these children: itself, where they are its own."""
+        return self if children == self.children else self.rebuilt(children)
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: few nodes are ever asked for their digest.
@@ -232,7 +243,8 @@ def _unpickled(listed: tuple[tuple[type, tuple[Any, ...]], ...], *rows: object) 
     made: list[Any] = []
     for kind, fields in listed:
         made.append(kind(*_mapped(fields, made)))
-    return made[-1]  # type: ignore[no-any-return]
+    node: Node = made[-1]
+    return node
 
 
 def _parts(fields: tuple[Any, ...]) -> Iterator[Any]:
@@ -329,24 +341,39 @@ def holds(node: Node, *kinds: type[Node]) -> bool:
     return False
 
 
+@overload
+def fold(
+    root: Term,
+    rule: Callable[[Node, Below], Node],
+    memo: dict[Node, Node] | None = None,
+    known: Callable[[Node], Node | None] | None = None,
+) -> Term: ...
+@overload
 def fold(
     root: Node,
     rule: Callable[[Node, tuple[Value, ...]], Value],
     memo: dict[Node, Value] | None = None,
     known: Callable[[Node], Value | None] | None = None,
-) -> Value:
-    """Combine bottom-up: ``rule(node, values of its children)``, once per distinct node.
+) -> Value: ...
+def fold(
+    root: Node,
+    rule: Callable[[Node, tuple[Any, ...]], Any],
+    memo: dict[Node, Any] | None = None,
+    known: Callable[[Node], Any] | None = None,
+) -> Any:
+    """Combine bottom-up: ``rule(node, values of its children)``, once per distinct node.  A rule that makes nodes of
+    nodes makes an expression of an expression.
 
     Nothing below a node is visited where its value is in ``memo``, or where ``known`` remembers it.
     """
     memo = {} if memo is None else memo
     before = len(memo)
-    stack: list[Node | None] = [root]
+    stack: list[Any] = [root]
     while stack:
         node = stack.pop()
         if node is None:  # all that is below the next one is known
             node = stack.pop()
-            memo[node] = rule(node, tuple([memo[child] for child in node.children]))  # type: ignore[index, union-attr, arg-type]
+            memo[node] = rule(node, tuple([memo[child] for child in node.children]))
         elif node not in memo:
             children = node.children
             if not children:
@@ -401,16 +428,15 @@ def folded(rule: Callable[[Node, tuple[Value, ...]], Value]) -> Callable[[Node],
     return whole
 
 
-def rewrite(root: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Any:
+def rewrite(root: Term, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Term:
     """Rebuild bottom-up, passing every rebuilt node through ``rule``."""
 
-    def step(node: Node, children: tuple[Node, ...]) -> Node:
-        return rule(node.rebuilt(children) if children != node.children else node)
+    def step(node: Node, children: Below) -> Node:
+        return rule(node.over(children))
 
     return fold(root, step, memo)
 
 
-def replace(root: Node, mapping: Mapping[Node, Node]) -> Any:
+def replace(root: Term, mapping: Mapping[Kind, Node]) -> Term:
     """Replace whole nodes, wherever they occur."""
-    memo: dict[Node, Node] = dict(mapping)
-    return rewrite(root, lambda node: node, memo)
+    return rewrite(root, lambda node: node, dict(mapping.items()))

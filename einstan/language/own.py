@@ -123,7 +123,7 @@ def _flat(node: Node, children: tuple[Any, ...]) -> Node:
         return mul(factors)
     if isinstance(node, Iverson) and node.relations:
         return chain(children, node.relations)
-    return node.rebuilt(children) if children != node.children else node
+    return node.over(children)
 
 
 # ---- definitions -----------------------------------------------------------------------------------------------------

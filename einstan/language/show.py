@@ -121,7 +121,7 @@ def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equati
     _refuse_ambiguous(spelled, {index.name for index, _ in spelled.where}, told=distinct)
     dims = tied(spelled)
     if dims is not None:  # then the text says all there is to say about axes, and need not be read to know
-        return redimensioned(spelled, dims)  # type: ignore[return-value]
+        return redimensioned(spelled, dims)
     again = reread(spelled)
     try:
         read = again or _read(spelled, written)

@@ -85,7 +85,7 @@ def anonymous(root: Node) -> Node:
         children = tuple(child for child, _ in pair)
         height = max((height for _, height in pair), default=0)
         if not isinstance(node, Sum | Reduce):
-            return node.rebuilt(children) if children != node.children else node, height
+            return node.over(children), height
         names = {old: Index(f"#{height + k}", old.dim) for k, old in enumerate(node.indices)}
         body = substitute(children[0], names)
         return rebound(node, tuple(names.values()), body), height + len(names)

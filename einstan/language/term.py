@@ -20,11 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from einstan.language.errors import NotationError
 from einstan.language.functions import BUILTIN, FUNCTIONS, Function
 from einstan.language.index import Affine, Arithmetic, Index, fresh_name, slot
-from einstan.language.node import Node, fold, new_mark, preorder, remembered
+from einstan.language.node import Below, Node, Term, field, fold, new_mark, preorder, remembered
 
 # ---- names -----------------------------------------------------------------------------------------------------------
 
@@ -70,7 +71,7 @@ class Const(Expr):
     """
 
     __slots__ = ()
-    field_names = ("value",)
+    value: Final[Fraction] = field(0)
 
     def __new__(cls, value: Fraction | int | str | float) -> Const:
         if type(value) is Fraction:
@@ -82,59 +83,41 @@ class Const(Expr):
                 f"a number of {_digits(exact)} digits arises, and floats hold about 308",
                 repair="write smaller numbers, or the logarithm",
             )
-        return super().__new__(cls, exact)  # type: ignore[no-any-return]
-
-    @property
-    def value(self) -> Fraction:
-        return self.fields[0]  # type: ignore[no-any-return]
+        return super().__new__(cls, exact)
 
 
 class Indexed(Expr):
     """``Indexed(tensor, slots)``: an entry of a tensor.  Every slot is an `Affine`."""
 
     __slots__ = ()
-    field_names = ("tensor", "slots")
+    tensor: Final[Name] = field(0)
+    slots: Final[tuple[Affine, ...]] = field(1)
 
     def __new__(cls, tensor: Name, slots: tuple[Affine, ...] = ()) -> Indexed:
-        return super().__new__(cls, tensor, slots)  # type: ignore[no-any-return]
-
-    @property
-    def tensor(self) -> Name:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def slots(self) -> tuple[Affine, ...]:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, tensor, slots)
 
     def _children(self) -> tuple[Node, ...]:
         return self.slots
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Indexed:
-        return Indexed(self.tensor, children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Indexed:
+        return Indexed(self.tensor, children)
 
 
 class Delta(Expr):
     """``Delta(left, right)``: 1 where the two forms are equal, 0 elsewhere."""
 
     __slots__ = ()
-    field_names = ("left", "right")
+    left: Final[Affine] = field(0)
+    right: Final[Affine] = field(1)
 
     def __new__(cls, left: Affine, right: Affine) -> Delta:
-        return super().__new__(cls, left, right)  # type: ignore[no-any-return]
-
-    @property
-    def left(self) -> Affine:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def right(self) -> Affine:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, left, right)
 
     def _children(self) -> tuple[Node, ...]:
         return self.fields
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Delta:
-        return Delta(*children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Delta:
+        return Delta(*children)
 
 
 class Iverson(Expr):
@@ -144,19 +127,12 @@ class Iverson(Expr):
     """
 
     __slots__ = ()
-    field_names = ("operands", "relations")
+    operands: Final[tuple[Node, ...]] = field(0)
+    relations: Final[tuple[str, ...]] = field(1)
 
     def __new__(cls, operands: tuple[Node, ...], relations: tuple[str, ...] = ()) -> Iverson:
         assert not relations or len(relations) == len(operands) - 1
-        return super().__new__(cls, operands, relations)  # type: ignore[no-any-return]
-
-    @property
-    def operands(self) -> tuple[Node, ...]:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def relations(self) -> tuple[str, ...]:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, operands, relations)
 
     @property
     def is_ones(self) -> bool:
@@ -165,7 +141,7 @@ class Iverson(Expr):
     def _children(self) -> tuple[Node, ...]:
         return self.operands
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Iverson:
+    def rebuilt(self, children: Below) -> Iverson:
         return Iverson(children, self.relations)
 
 
@@ -174,33 +150,25 @@ class Extent(Expr):
     here, because the number does not depend on its value."""
 
     __slots__ = ()
-    field_names = ("index",)
+    index: Final[Index] = field(0)
 
     def __new__(cls, index: Index) -> Extent:
-        return super().__new__(cls, index)  # type: ignore[no-any-return]
-
-    @property
-    def index(self) -> Index:
-        return self.fields[0]  # type: ignore[no-any-return]
+        return super().__new__(cls, index)
 
 
 class Position(Expr):
     """``Position(index)``: the value of the index as a number, from 0 on, as in ``cos(2 pi k I / |I|)``."""
 
     __slots__ = ()
-    field_names = ("index",)
+    index: Final[Index] = field(0)
 
     def __new__(cls, index: Index) -> Position:
-        return super().__new__(cls, index)  # type: ignore[no-any-return]
-
-    @property
-    def index(self) -> Index:
-        return self.fields[0]  # type: ignore[no-any-return]
+        return super().__new__(cls, index)
 
     def _children(self) -> tuple[Node, ...]:
         return self.fields
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
+    def rebuilt(self, children: Below) -> Expr:
         (child,) = children
         return Position(child) if isinstance(child, Index) else as_number(child)
 
@@ -216,19 +184,12 @@ class Apply(Expr):
     """``Apply(function, arguments)``: an elementwise function of `einstan.language.functions`."""
 
     __slots__ = ()
-    field_names = ("function", "arguments")
+    function: Final[str] = field(0)
+    arguments: Final[tuple[Expr, ...]] = field(1)
     is_marked = True
 
     def __new__(cls, function: str, arguments: tuple[Expr, ...]) -> Apply:
-        return super().__new__(cls, function, arguments)  # type: ignore[no-any-return]
-
-    @property
-    def function(self) -> str:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def arguments(self) -> tuple[Expr, ...]:
-        return self.fields[1]  # type: ignore[no-any-return]
+        return super().__new__(cls, function, arguments)
 
     def _children(self) -> tuple[Node, ...]:
         return self.arguments
@@ -247,48 +208,40 @@ class Apply(Expr):
     def table_row(self) -> Function | None:
         return None if self.function in BUILTIN else FUNCTIONS.get(self.function)
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Apply:
-        return Apply(self.function, children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Apply:
+        return Apply(self.function, children)
 
 
 class Add(Expr):
     """``Add(terms)``: two or more terms, none of them an `Add`.  Build it with `add`."""
 
     __slots__ = ()
-    field_names = ("terms",)
+    terms: Final[tuple[Expr, ...]] = field(0)
 
     def __new__(cls, terms: tuple[Expr, ...]) -> Add:
-        return super().__new__(cls, terms)  # type: ignore[no-any-return]
-
-    @property
-    def terms(self) -> tuple[Expr, ...]:
-        return self.fields[0]  # type: ignore[no-any-return]
+        return super().__new__(cls, terms)
 
     def _children(self) -> tuple[Node, ...]:
         return self.terms
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
-        return add(children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Expr:
+        return add(children)
 
 
 class Mul(Expr):
     """``Mul(factors)``: two or more factors, none of them a `Mul`.  Build it with `mul`."""
 
     __slots__ = ()
-    field_names = ("factors",)
+    factors: Final[tuple[Expr, ...]] = field(0)
 
     def __new__(cls, factors: tuple[Expr, ...]) -> Mul:
-        return super().__new__(cls, factors)  # type: ignore[no-any-return]
-
-    @property
-    def factors(self) -> tuple[Expr, ...]:
-        return self.fields[0]  # type: ignore[no-any-return]
+        return super().__new__(cls, factors)
 
     def _children(self) -> tuple[Node, ...]:
         return self.factors
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
-        return mul(children)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Expr:
+        return mul(children)
 
 
 class _Binder(Expr):
@@ -315,21 +268,14 @@ class Sum(_Binder):
     """``Sum(indices, body)``: the sum over all values of the bound indices.  Build it with `sum_over`."""
 
     __slots__ = ()
-    field_names = ("indices", "body")
+    indices: Final[tuple[Index, ...]] = field(0)
+    body: Final[Expr] = field(1)
 
     def __new__(cls, indices: tuple[Index, ...], body: Expr) -> Sum:
-        return super().__new__(cls, indices, body)  # type: ignore[no-any-return]
+        return super().__new__(cls, indices, body)
 
-    @property
-    def indices(self) -> tuple[Index, ...]:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def body(self) -> Expr:
-        return self.fields[1]  # type: ignore[no-any-return]
-
-    def rebuilt(self, children: tuple[Node, ...]) -> Sum:
-        return Sum(self.indices, children[0])  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Sum:
+        return Sum(self.indices, children[0])
 
 
 EXTREMES = ("max", "min")
@@ -339,29 +285,19 @@ class Reduce(_Binder):
     """``Reduce(operation, indices, body)``: mean, max, min, logsumexp or prod over the bound indices."""
 
     __slots__ = ()
-    field_names = ("operation", "indices", "body")
+    operation: Final[str] = field(0)
+    indices: Final[tuple[Index, ...]] = field(1)
+    body: Final[Expr] = field(2)
     is_marked = True
 
     def __new__(cls, operation: str, indices: tuple[Index, ...], body: Expr) -> Reduce:
-        return super().__new__(cls, operation, indices, body)  # type: ignore[no-any-return]
-
-    @property
-    def operation(self) -> str:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def indices(self) -> tuple[Index, ...]:
-        return self.fields[1]  # type: ignore[no-any-return]
-
-    @property
-    def body(self) -> Expr:
-        return self.fields[2]  # type: ignore[no-any-return]
+        return super().__new__(cls, operation, indices, body)
 
     def mark(self) -> int:
         return MARKS.get(self.fields[0], 0)
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Reduce:
-        return Reduce(self.operation, self.indices, children[0])  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Reduce:
+        return Reduce(self.operation, self.indices, children[0])
 
 
 # ---- equations -------------------------------------------------------------------------------------------------------
@@ -375,28 +311,15 @@ class Equation(Node):
     """
 
     __slots__ = ()
-    field_names = ("name", "indices", "rhs", "where")
+    name: Final[Name] = field(0)
+    indices: Final[tuple[Index, ...]] = field(1)
+    rhs: Final[Expr] = field(2)
+    where: Final[tuple[tuple[Index, Affine], ...]] = field(3)
 
     def __new__(
         cls, name: Name, indices: tuple[Index, ...], rhs: Expr, where: tuple[tuple[Index, Affine], ...] = ()
     ) -> Equation:
-        return super().__new__(cls, name, indices, rhs, where)  # type: ignore[no-any-return]
-
-    @property
-    def name(self) -> Name:
-        return self.fields[0]  # type: ignore[no-any-return]
-
-    @property
-    def indices(self) -> tuple[Index, ...]:
-        return self.fields[1]  # type: ignore[no-any-return]
-
-    @property
-    def rhs(self) -> Expr:
-        return self.fields[2]  # type: ignore[no-any-return]
-
-    @property
-    def where(self) -> tuple[tuple[Index, Affine], ...]:
-        return self.fields[3]  # type: ignore[no-any-return]
+        return super().__new__(cls, name, indices, rhs, where)
 
     @property
     def lhs(self) -> Indexed:
@@ -405,8 +328,8 @@ class Equation(Node):
     def _children(self) -> tuple[Node, ...]:
         return (self.rhs,)
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Equation:
-        return Equation(self.name, self.indices, children[0], self.where)  # type: ignore[arg-type]
+    def rebuilt(self, children: Below) -> Equation:
+        return Equation(self.name, self.indices, children[0], self.where)
 
 
 # ---- building --------------------------------------------------------------------------------------------------------
@@ -565,7 +488,7 @@ def kept(node: Node) -> Node | None:
     return node if isinstance(node, Indexed | Iverson) else None
 
 
-def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
+def substitute(root: Term, mapping: Mapping[Index, Index | Affine]) -> Term:
     """Replace free indices; bound indices are renamed where they would capture, so nothing ever is.
 
     Extents are left alone: a substitution goes from an index to one of the same extent, or comes with a range guard.
@@ -576,12 +499,15 @@ def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
     names = {index.name for index in live}
     names.update(index.name for new in live.values() for index in new.free)
     root = rename_bound(root, names)
-    return _substituted(root, dict(live.items()))
+    return _substituted(root, live)
 
 
-def _substituted(root: Node, mapping: dict[Node, Node]) -> Node:
+def _substituted(root: Term, mapping: Mapping[Index, Index | Affine]) -> Term:
     """Nothing is visited that does not hold one of the nodes."""
     indices = frozenset(mapping)
+
+    def step(node: Node, children: Below) -> Node:
+        return node.over(children)
 
     def known(node: Node) -> Node | None:
         if indices.isdisjoint(node.free):
@@ -595,14 +521,12 @@ def _substituted(root: Node, mapping: dict[Node, Node]) -> Node:
                 return None
             new = mapping.get(index, form)
             slots.append(slot(new) if isinstance(new, Index) else new)
-        return Indexed(node.tensor, tuple(slots))  # type: ignore[arg-type]
+        return Indexed(node.tensor, tuple(slots))
 
-    return fold(
-        root, lambda node, children: node.rebuilt(children) if children != node.children else node, mapping, known
-    )
+    return fold(root, step, dict(mapping.items()), known)
 
 
-def rename_bound(root: Node, names: set[str]) -> Node:
+def rename_bound(root: Term, names: set[str]) -> Term:
     """Give every bound index whose name is in ``names`` a name that is not."""
     if not root.binds:
         return root
@@ -616,12 +540,15 @@ def rename_bound(root: Node, names: set[str]) -> Node:
         taken.add(name)
         fresh[index] = Index(name, index.dim)
 
-    def step(node: Node, children: tuple[Node, ...]) -> Node:
+    def step(node: Node, children: Below) -> Node:
         if isinstance(node, Sum | Reduce) and any(index in fresh for index in node.indices):
             inside = {index: fresh[index] for index in node.indices if index in fresh}
-            body = _substituted(children[0], dict(inside.items()))
+            body = _substituted(children[0], inside)
             indices = tuple(inside.get(index, index) for index in node.indices)
             return rebound(node, indices, body)
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
-    return fold(root, step, known=lambda node: None if node.binds else node)
+    def known(node: Node) -> Node | None:
+        return None if node.binds else node
+
+    return fold(root, step, known=known)

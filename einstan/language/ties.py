@@ -98,9 +98,9 @@ def reread(equation: Equation) -> Equation | None:
                 if isinstance(node, Reduce) and node.operation == "logsumexp":
                     hidden[dims[-1]] = index.name
             return rebound(node, tuple(own.values()), substitute(children[0], own))
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
-    rhs: Expr = fold(equation.rhs, rule)  # type: ignore[assignment]
+    rhs: Expr = fold(equation.rhs, rule)
     bare = Equation(equation.name, tuple(Index(index.name, index.name) for index in equation.indices), rhs)
     classes = relate(bare)
     if hidden:

@@ -157,7 +157,7 @@ class Renaming:
             if isinstance(node, Equation):
                 where = tuple((self.index(index), fold(form, rule)) for index, form in node.where)
                 return Equation(self.name(node.name), tuple(map(self.index, node.indices)), children[0], where)  # type: ignore[arg-type]
-            return node.rebuilt(children) if children != node.children else node
+            return node.over(children)
 
         return fold(root, rule)
 

@@ -964,7 +964,7 @@ def _says_the_same(line: term.Equation, derived: term.Equation) -> bool:
     by other lines may say more of its sizes."""
     letters = dict(zip(derived.indices, line.indices, strict=True))
     there = term.substitute(derived.rhs, letters)
-    return undimensioned(line.rhs) is undimensioned(there)  # type: ignore[arg-type]
+    return undimensioned(line.rhs) is undimensioned(there)
 
 
 def _without_extents(equation: term.Equation) -> str:

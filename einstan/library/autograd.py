@@ -23,9 +23,9 @@ from torch.autograd import Function, forward_ad
 from einstan.language.errors import EinstanError
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
-from einstan.library.levels import Ahead, Derived
+from einstan.library.levels import Ahead, Derived, Joint
 from einstan.machine.run.compiled import Compiled
-from einstan.machine.run.hosted import Hosted
+from einstan.machine.run.hosted import Halves, Hosted
 
 if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
@@ -73,6 +73,10 @@ def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
         arrays |= {name: Held.apply(function, name, arrays[name]) for name in apart}
         may_move = [name for name in may_move if name in function.wrt]
     try:
+        joint = None if transformed or function.twice_asked else level.joint(tuple(may_move))
+        if joint is not None and (halves := joint.halves(tuple(arrays.values()))) is not None:
+            made: tuple[Tensor, ...] = Joined.apply(joint, halves, *arrays.values())
+            return made
         found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
     except EinstanError:
         level.run(tuple(arrays.values()))  # which says it of the lines that somebody wrote
@@ -108,10 +112,8 @@ def is_transformed() -> bool:
     return bool(torch._C._are_functorch_transforms_active()) or forward_ad._current_level >= 0
 
 
-class Derivable(Function):
-    """A level, with the levels that are its derivatives."""
-
-    generate_vmap_rule = True
+class Light(Function):
+    """A function that is called often."""
 
     @classmethod
     def apply(cls, *given: Any) -> Any:
@@ -119,6 +121,12 @@ class Derivable(Function):
         if torch._C._are_functorch_transforms_active():
             return super().apply(*given)
         return super(Function, cls).apply(*unwrap_dead_wrappers(given))
+
+
+class Derivable(Light):
+    """A level, with the levels that are its derivatives."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(ahead: Ahead, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -161,6 +169,42 @@ class Derivable(Function):
             if str(name) not in found:  # None would stand for no tangent at all, which ``torch.func`` takes ill
                 found[str(name)] = torch.zeros(shape, dtype=dtype, device=device)
         return tuple(found.get(str(name)) for name in ahead.made.outputs)
+
+
+class Joined(Light):
+    """A level with its first derivative, which is planned with it; a second one is that of `Derivable`."""
+
+    @staticmethod
+    def forward(ctx: Any, joint: Joint, halves: Halves, *tensors: Tensor) -> tuple[Tensor, ...]:
+        try:
+            found, kept = halves.forward(*[tensors[k] for k in halves.places])
+        except IndexError as error:
+            raise joint.made.misread(str(error)) from error
+        flat = [part for each in kept for part in (each if isinstance(each, tuple) else (each,))]
+        ctx.joint, ctx.halves, ctx.widths = joint, halves, [len(e) if isinstance(e, tuple) else 0 for e in kept]
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors, *flat)
+        return apart_from(found, tensors)
+
+    @staticmethod
+    @torch.compiler.disable
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        joint, needs, held = ctx.joint, ctx.needs_input_grad[2:], ctx.saved_tensors
+        level, wrt = joint.level, joint.level.function.wrt
+        tensors, rest = held[: len(level.inputs)], iter(held[len(level.inputs) :])
+        moved = tuple([n for n, need in zip(level.inputs, needs, strict=True) if need and (wrt is None or n in wrt)])
+        batched = any(c is not None and torch._C._functorch.is_legacy_batchedtensor(c) for c in cotangents)
+        if torch.is_grad_enabled() or batched or moved != joint.moved or any(c is None for c in cotangents):
+            level.function.twice_asked |= torch.is_grad_enabled()
+            seeds = {name: c for name, c in zip(level.names, cotangents, strict=True) if c is not None}
+            derived = level.pulled(level.bare, moved, tuple(seeds))
+            made = over_batch(lambda given: applied(level.bare, derived, tensors, given), seeds)
+        else:
+            kept = [tuple([next(rest) for _ in range(n)]) if n else next(rest) for n in ctx.widths]
+            with without_autocast(tensors[0].device.type):
+                found = ctx.halves.backward(*[tensors[k] for k in ctx.halves.places], *cotangents, *kept)
+            made = dict(zip(joint.moved, apart_from(found, (*tensors, *cotangents)), strict=True))
+        return (None, None, *(made.get(name) for name in level.inputs))
 
 
 def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

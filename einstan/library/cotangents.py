@@ -109,4 +109,4 @@ def _joined(part: Part, loss: Name, wrt: frozenset[Name]) -> Part | None:
 
 def _renamed(side: Expr, names: Mapping[Name, str]) -> Expr:
     found = (node for node in preorder(side) if isinstance(node, Indexed) and node.tensor in names)
-    return cast(Expr, replace(side, {node: Indexed(names[node.tensor], node.slots) for node in found}))
+    return replace(side, {node: Indexed(names[node.tensor], node.slots) for node in found})

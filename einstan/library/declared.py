@@ -103,7 +103,7 @@ def readable(expr: Expr) -> Expr:
         if isinstance(node, Sum | Reduce):
             new = {index: letters.get(index, index) for index in node.indices}
             return rebound(node, tuple(new.values()), substitute(children[0], new))
-        return node.rebuilt(children) if children != node.children else node
+        return node.over(children)
 
     result = fold(expr, rule)
     assert isinstance(result, Expr)

@@ -373,7 +373,7 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
                 for factor in part.factors:
                     free = tuple(index for index in factor.free if index in label)  # as they come in it
                     letters = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
-                    key: Expr = substitute(factor, dict(zip(free, letters, strict=True)))  # type: ignore[assignment]
+                    key: Expr = substitute(factor, dict(zip(free, letters, strict=True)))
                     if key not in known:
                         own = tuple(index for index in label if index in free)
                         known[key] = fresh_name("core", taken), tuple(free.index(index) for index in own)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, product
 from math import isclose, isfinite
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
@@ -123,7 +123,7 @@ def in_lines(lhs: Expr, rhs: Expr, lines: Mapping[Name, Equation]) -> tuple[Expr
     own = [slot.index for slot in lhs.slots if slot.index is not None]
     if len(set(own)) < len(lhs.slots):
         return None
-    left = cast(Expr, substitute(line.rhs, dict(zip(line.indices, own, strict=True))))
+    left = substitute(line.rhs, dict(zip(line.indices, own, strict=True)))
     return left, rhs, differing_terms(left, rhs)
 
 
@@ -210,7 +210,7 @@ def _product_slip(asked: Question, sides: Sides) -> Slip | None:
     if m_number != w_number or len(ours) + len(theirs) < 3:
         return None
     moved = {index: letters[index.dim] for index in w_bound}
-    theirs = [substitute(factor, moved) for factor in theirs]  # type: ignore[misc]
+    theirs = [substitute(factor, moved) for factor in theirs]
     lacking, extra = _without(ours, theirs), _without(theirs, ours)
     match lacking, extra:
         case [[one], []]:

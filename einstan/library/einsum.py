@@ -150,7 +150,7 @@ def _products(expr: Expr) -> list[tuple[Expr, ...]]:
                 if isinstance(factor, Sum):
                     others = (*factors, *(part for product in found for part in product))
                     taken = {index.name for other in others for index in other.free}
-                    factor = rename_bound(factor, taken)  # type: ignore[assignment]
+                    factor = rename_bound(factor, taken)
                 opened = _products(factor) if isinstance(factor, Sum) or _holds_delta(factor) else [(factor,)]
                 found = [left + right for left in found for right in opened]
             return found

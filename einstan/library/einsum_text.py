@@ -171,10 +171,6 @@ def _dots(text: str, start: int, end: int) -> Span:
 # ---- lists of labels -------------------------------------------------------------------------------------------------
 
 
-def is_sublists(arguments: Sequence[Any]) -> bool:
-    return bool(arguments) and not isinstance(arguments[0], str)
-
-
 def read_sublists(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
     """The labels of ``A, [0, 1], B, [1, 2], [0, 2]``, and the arrays between them."""
     count = len(arguments) // 2

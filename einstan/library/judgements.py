@@ -154,7 +154,7 @@ def _shown(short_form: Expr) -> str:
     if (parts := size(short_form)) > UNREADABLE:  # a shared graph is far longer as a text
         return f"an expression of {short_number(parts)} parts"
     own = {index.dim: index.name for index in _sized(short_form) if " " in index.dim}  # which is no tensor's axis
-    expr = readable(redimensioned(short_form, own))  # type: ignore[arg-type]
+    expr = readable(redimensioned(short_form, own))
     if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(expr)):
         text = str(expr)  # the name of a part of a stand-in, which cannot be read again
     else:

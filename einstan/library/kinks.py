@@ -79,7 +79,7 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str]) -> Iterator[
                 yield from (Kink(u, end, FUNCTIONS["clip"].kink) for end in ends)
             case Reduce(operation="max" | "min", indices=(index,), body=body):
                 other = Index(f"{index.name}2", index.dim)
-                yield Kink(body, substitute(body, {index: other}), TIES, Delta(slot(index), slot(other)))  # type: ignore[arg-type]
+                yield Kink(body, substitute(body, {index: other}), TIES, Delta(slot(index), slot(other)))
             case Iverson(operands=operands, relations=relations) if relations:
                 for left, right in pairwise(operands):
                     if any(isinstance(side, Expr) for side in (left, right)):

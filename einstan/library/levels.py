@@ -7,7 +7,7 @@ level is derived when it is first needed, for those inputs and outputs that it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from einstan.language.threads import cached_property
 from einstan.library import api
 from einstan.library.foreign_function import Pass, kept, pulled, pushed
 from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.hosted import Halves, Hosted
 
 if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
@@ -77,6 +78,22 @@ class Level:
                 return Ahead(self, Placed(made, self.given), names, whole)
         return self.bare
 
+    def joint(self, moved: tuple[str, ...]) -> Joint | None:
+        """The outputs, and their gradients by some inputs, planned together; nothing, where that is not to be had."""
+        found: tuple[Joint, ...] = self.function.once((self, "joint", moved), lambda: tuple(self._joint(moved)))
+        return found[0] if found else None
+
+    def _joint(self, moved: tuple[str, ...]) -> Iterator[Joint]:
+        with suppress(DifferentiationError):  # which is told where the derivative is asked for
+            derived = pulled(self.program, self.names, moved)
+            if derived.given.keys() == {*self.names} and tuple(derived.wanted) == moved:
+                names = (*self.names, *derived.wanted.values())
+                made = self.function.rest(derived.whole(self.names), names, (), self.program)
+                inputs = {*self.inputs, *derived.given.values()}
+                assert isinstance(made, Hosted)
+                if not made.any_size and made.outputs == names and inputs.issuperset(made.texts) and not made.unread:
+                    yield Joint(self, made, moved, {name: derived.given[name] for name in self.names})
+
     @cached_property
     def bare(self) -> Ahead:
         """The outputs, of which nothing is kept."""
@@ -127,6 +144,27 @@ class Derived:
     level: Level
     given: dict[Name, str]
     wanted: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """The outputs of a level and their gradients by the inputs that ``moved``, from the cotangents that are ``given``
+    by output, planned as one program: what is kept for the gradients is whatever its plan has."""
+
+    level: Level
+    made: Hosted
+    moved: tuple[str, ...]
+    given: dict[Name, str]
+
+    def halves(self, tensors: Sequence[Any]) -> Halves | None:
+        """The outputs as a function of tensors, and the gradients of these, of the cotangents and of what was kept."""
+        return self.made.halves(self.level.inputs, tensors, self.given, self.alone)
+
+    @property
+    def alone(self) -> Hosted:
+        """The outputs by themselves."""
+        assert isinstance(self.level.alone, Hosted)
+        return self.level.alone
 
 
 class Placed:

@@ -126,9 +126,9 @@ class Part:
                         f"{node.tensor} has {len(derivative.indices)} slots, not {len(node.slots)}"
                     )
                 if dims is not None:
-                    derivative = redimensioned(derivative, dict(dims))  # type: ignore[assignment]
+                    derivative = redimensioned(derivative, dict(dims))
                 accesses[node] = inlined(node, derivative)
-        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type]
+        return replace(expr, accesses) if accesses else expr
 
     def derivative(self, name: Name) -> Equation:
         """A total derivative through every definition, as an equation; ``dX`` is that of the part's scalar."""
@@ -219,7 +219,7 @@ class Part:
             for node in preorder(expr)
             if isinstance(node, Indexed) and node.tensor in self._partials
         }
-        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type]
+        return replace(expr, accesses) if accesses else expr
 
     @cached_property
     def _partials(self) -> dict[Name, Equation]:
@@ -269,7 +269,7 @@ class Part:
         rhs = substitute(equation.rhs, dict(zip(equation.indices, above, strict=True)))
         if name.of == name.wrt[0][0]:
             rhs = Indexed(name.of, tuple(map(slot, above)))
-        return rhs, above  # type: ignore[return-value]
+        return rhs, above
 
     def _differentiated(self, expr: Expr, name: Partial, order: int, wrt: Name, below: tuple[Index, ...]) -> Expr:
         behind = self.behind(expr)
@@ -371,7 +371,7 @@ def _lettered(program: Program) -> list[Assumption]:
         choices = {d: dims if sizes or len(dims) == 1 else [d] for d, dims in letters.items() if d in own}
         for chosen in product(*choices.values()):
             moved = dict(zip(choices, chosen, strict=True))
-            lettered[Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs)))] = None  # type: ignore[arg-type]
+            lettered[Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs)))] = None
     return list(lettered)
 
 

@@ -214,7 +214,7 @@ def _each(base: calculus.Program, loss: str, over: str, name: str) -> Equation:
             )
         number = Index(lowered(letter), mine[0].dim)
         body = simplify_product((*factors, Extent(mine[0])), [i for i in summed if i is not mine[0]])
-        terms.append(substitute(body, {mine[0]: number}))  # type: ignore[arg-type]
+        terms.append(substitute(body, {mine[0]: number}))
     assert number is not None
     return derived_equation(name, (number,), simplify_sum(terms), equation.where)
 

@@ -226,6 +226,6 @@ def inside(asked: Question) -> Question | None:
     stated = (
         (own[index], affine((Extent(Index(most[max(most)])), 1), constant=-max(most))) for index, most in ahead.items()
     )
-    left: Expr = substitute(asked.left, own)  # type: ignore[assignment]
-    right: Expr = substitute(asked.right, own)  # type: ignore[assignment]
+    left: Expr = substitute(asked.left, own)
+    right: Expr = substitute(asked.right, own)
     return replace(asked, left=left, right=right, where=(*asked.where, *stated))

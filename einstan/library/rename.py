@@ -82,6 +82,6 @@ def _renamed(root: Node, names: Mapping[str, str]) -> Node:
                 indices = tuple(_index(index, names) for index in node.indices)
                 return rebound(node, indices, children[0])
             case _:
-                return node.rebuilt(children) if children != node.children else node
+                return node.over(children)
 
     return fold(root, rule)

@@ -24,7 +24,6 @@ Options = ParamSpec("Options")
 
 Sizes = int | Sequence[int]
 Padding = str | int | Sequence[int | tuple[int, int]]
-PADDINGS = ("valid", "same", "full")
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ class TorchFunction(ForeignFunction[Result]):
             raise ArgumentError(told, repair="double_backward=True")
         super().__init__(program, outputs, wrt, options)
         self.double_backward, self.any_size = double_backward, self.value.any_size
+        self.twice_asked = False  # whether a second derivative was ever asked for
         self.known: set[Any] = set()  # dtypes and ranks of tensors that are taken as they are
         if "torch" in sys.modules:
             _ = self.torch  # which PyTorch's compiler could not import

@@ -5,7 +5,9 @@ import pytest
 
 import einstan as es
 from einstan.machine.backends.numpy import gram
+from einstan.machine.passes.squares import taken_apart
 from einstan.machine.plan.plan import plan
+from tests.machine import reference
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +30,30 @@ def test_a_gram_matrix(text, shapes, spec, order):
     np.testing.assert_allclose(found, np.einsum(spec, *(arrays[name] for name in order)), rtol=1e-12, atol=1e-12)
     half = found.ndim // 2
     assert (found == found.transpose(*range(half, 2 * half), *range(half))).all()
+
+
+SQUARES = [  # of products: whether every two columns of the larger factor are multiplied once, for weights
+    ("H[k,c,l,p] = X[N,k] S[N,c] X[N,l] S[N,p]", {"X": (9, 5), "S": (9, 4)}, True),
+    ("H[c,k,p,l] = 3 S[N,c] X[N,k] X[N,l] S[N,p]", {"X": (9, 5), "S": (9, 4)}, True),
+    ("H[a,k,c,l,b,p] = X[N,k,a] S[N,c] X[N,l,b] S[N,p]", {"X": (3, 3, 2), "S": (3, 4)}, True),
+    ("H[k,c,l,p] = X[N,M,k] S[M,N,c] X[N,M,l] S[M,N,p]", {"X": (3, 2, 5), "S": (2, 3, 4)}, True),
+    ("H[k,c,l,p] = X[N,k] S[c] X[N,l] S[p]", {"X": (9, 5), "S": (4,)}, False),
+    ("H[k,c,l,p] = X[N,k] S[N,c] X[N,l] S[N,p]", {"X": (99, 5), "S": (99, 4)}, False),  # which is small beside them
+    ("H[k,l] = X[N,k] X[N,l]", {"X": (7, 20)}, False),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes", "apart"), SQUARES)
+def test_squares_of_products(text, shapes, apart):
+    made = plan(es.Program(text), shapes=shapes)
+    graph, tensors = taken_apart(made.graph, made.tensors, made.outputs, made.extents.known)
+    assert any(operation.kind == "grams" for operation in graph.operations) == apart
+    arrays = {name: RNG.normal(size=shape) for name, shape in shapes.items()}
+    before, after = (
+        reference.evaluation(*each, made.outputs, made.extents.known, arrays)[0]
+        for each in ((made.graph, made.tensors), (graph, tensors))
+    )
+    np.testing.assert_allclose(after["H"], before["H"], rtol=1e-12, atol=1e-12)
 
 
 MANY = [  # with weights that have free indices: a symmetric product for each of their values

@@ -26,6 +26,7 @@ from einstan.machine.meaning import loops
 from einstan.machine.meaning.numbers import FLOATS
 from einstan.machine.passes import arrange, scans, windows
 from einstan.machine.passes.recognised import recognised
+from einstan.machine.passes.squares import taken_apart
 from einstan.machine.paths import layouts, pairs
 from einstan.machine.plan import plan, recompute
 from einstan.machine.sizes.extents import Extents
@@ -111,6 +112,7 @@ class Walk:
         yield Stage("planned", made.graph, made.tensors)
         graph, tensors = recognised(made.graph, made.tensors, made.outputs, extents.known, self.general)
         yield Stage("kernels", graph, tensors)
+        yield Stage("squares", *taken_apart(made.graph, made.tensors, made.outputs, extents.known))
         for _ in range(3):
             if (found := self.repeated(made)) is not None:
                 made = recompute.again(made, *found)

@@ -182,6 +182,53 @@ class Products(torch.utils._python_dispatch.TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+def test_of_an_attention_nothing_is_kept_that_its_kernel_does_not_keep():
+    program = es.Program("""
+        P[b,h,t,u] = softmax[u](Q[b,h,t,E] K[b,h,u,E] / sqrt(|E|) + log(1[u <= t]))
+        O[b,h,t,e] = P[b,h,t,U] V[b,h,U,e]
+        L = O[B,H,T,E]^2""")
+    given = {name: torch.tensor(draw((2, 3, 7, 4)), requires_grad=True) for name in "QKV"}
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda a: kept.append(a.shape) or a, lambda a: a):
+        found = program.to_torch("L")(**given)
+    assert (7, 7) not in [tuple(shape[-2:]) for shape in kept]
+    attention = torch.nn.functional.scaled_dot_product_attention
+    expected = attention(*given.values(), is_causal=True).square().sum()
+    close(found, expected)
+    close(grad(found, given.values()), grad(expected, given.values()))
+
+
+def test_a_backward_pass_may_be_asked_in_every_way():
+    function = SEVERAL.to_torch(["A", "L"])
+    a, scalar, _ = by_hand(X, W)
+    expected = grad(a.sum() * scalar, (X, W))
+    A, L = function(X, W)
+    for _ in range(2):
+        close(grad(A.sum() * L, (X, W), retain_graph=True), expected)
+        close(grad(A.sum() * L, W, retain_graph=True), expected[1:])
+    close(grad(L, (X, W), retain_graph=True), grad(by_hand(X, W)[1], (X, W)))
+    twice = grad(grad(A.sum() * L, W, create_graph=True)[0].sum(), (X, W))
+    close(twice, grad(grad(total_of(X, W), W, create_graph=True)[0].sum(), (X, W)))
+    x = X.detach().clone()
+    A, L = function(x, W)
+    x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        L.backward()
+
+
+def test_what_a_plan_of_both_cannot_say_is_said_of_the_lines_or_done_otherwise():
+    b = torch.tensor([1.5], requires_grad=True)
+    found = es.Program("S = sum[P](w[P] b[P+1])\nL = sum[I](b[I])").to_torch("L", wrt="b")(w=b.detach()[:0], b=b)
+    close(grad(found, b), [torch.ones(1)])
+    with pytest.raises(DataError, match=r"V\[T\[N\]\] reads outside V: slot 0 is 5"):
+        es.Program("L = sum[N](x[N] V[T[N]])").to_torch("L")(x=b, V=b.repeat(3), T=torch.tensor([5]))
+
+
+def total_of(x, w):
+    a, scalar, _ = by_hand(x, w)
+    return a.sum() * scalar
+
+
 @pytest.mark.parametrize("outputs", ["L", ["h", "L"]])
 def test_an_output_that_is_kept_has_its_derivative(outputs):
     function = es.Program("h = exp(c)\nL = h").to_torch(outputs)

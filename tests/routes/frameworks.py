@@ -61,6 +61,8 @@ def of_torch(function: Any, run: Run, text: bool) -> Iterator[Compared]:
         made = lambda arrays: space["step"](*[arrays[name] for name in function.inputs])  # noqa: E731
     wrt = [given[name] for name in run.case.wrt]
     options = {"allow_unused": True, "materialize_grads": True}
+    once = torch.autograd.grad(made(given), wrt, **options)  # planned with the loss, where no second one is asked for
+    yield from gradients(run, {f"d{name}": a.numpy() for name, a in zip(run.case.wrt, once, strict=True)})
     first = torch.autograd.grad(made(given), wrt, create_graph=True, **options)
     yield from gradients(run, {f"d{name}": a.detach().numpy() for name, a in zip(run.case.wrt, first, strict=True)})
     if run.case.curvable:

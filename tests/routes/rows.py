@@ -806,7 +806,8 @@ ROWS = [
         "h[k] = max[N](y[k,N]) / abs(exp(x))\nL = sum[J](h[J] y[J,J])",
         {"y": [[0.5, -1.25], [2.0, 0.75]], "x": 0.375}, largest_and_traced, "y x"),
     Row("a tangent of what a comparison and a shift leave",
-        "h[i] = y[i+M] w[M]\nH[i] = pad(h[i-1]) where |i| = |h.0|\nf[i] = H[i]\nS[i] = 1[f[i] == z] f[i]\nL = sin(S[0])",
+        "h[i] = y[i+M] w[M]\nH[i] = pad(h[i-1]) where |i| = |h.0|\nf[i] = H[i]\n"
+        "S[i] = 1[f[i] == z] f[i]\nL = sin(S[0])",
         {"y": [1.5, -0.5, 2.0], "w": [0.75, 1.25], "z": 0.5}, compared_and_shifted, "y w",
         features=frozenset({"shift", "guard", "window"})),
     Row("a shift of what has another name", "e[i] = x[i]\nS[i] = e[i] + pad(e[i-1])\nH[n] = S[n+1]\nL = H[N]^2",

@@ -9,24 +9,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = Any
 Ints = tuple[int, ...]
-
-
-def fits(x: Array, name: str, shape: tuple[str | int, ...], sizes: dict[str, int], kinds: str) -> None:
-    """Refuses an array that this code was not made for; a letter is any size, but one size for all that have it."""
-    have = tuple(getattr(x, "shape", ()))
-    if len(have) != len(shape):
-        raise ValueError(f"{name} has the shape {have}, but {len(shape)} axes are read: {shape}")
-    for axis, (size, want) in enumerate(zip(have, shape, strict=True)):
-        known = want if isinstance(want, int) else sizes.setdefault(want, size)
-        if size != known:
-            raise ValueError(f"{name} has {size} entries along axis {axis}, and |{want}| is {known}")
-    if hasattr(x, "dtype"):
-        kind = "f" if jnp.issubdtype(x.dtype, jnp.floating) else "b" if x.dtype == bool else "i"
-        if kind not in kinds:
-            raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kinds}")
 
 
 def digamma(x: Array) -> Array:
@@ -68,6 +54,16 @@ def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Arr
     return jnp.where(others == 0, x, jnp.where(one_sign, unbounded, jnp.nan).astype(x.dtype))
 
 
+def grams(x: Array, weights: Array) -> Array:
+    """Entry (b, k, l) is the sum over r of weights[b, r] x[r, k] x[r, l]; every two columns are multiplied once."""
+    count = x.shape[1]
+    first, second = np.triu_indices(count)
+    numbers = np.zeros((count, count), int)
+    numbers[first, second] = numbers[second, first] = np.arange(len(first))
+    products = x.T[first] * x.T[second]
+    return jnp.moveaxis(jnp.dot(products, weights.T)[numbers], 2, 0)  # whole rows are taken, and turned once
+
+
 def largest(x: Array, axes: Ints) -> Array:
     """The largest entry, and no less than the smallest finite number."""
     return jnp.max(x, axis=axes, initial=jnp.finfo(x.dtype).min)
@@ -99,24 +95,6 @@ def window(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...]) -> Array
 def padded(x: Array, before: Ints, after: Ints, value: float) -> Array:
     """x with entries of one value around it."""
     return jnp.pad(x, tuple(zip(before, after, strict=True)), constant_values=value)
-
-
-def reach(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...], where: str = "", fill: float = 0) -> Array:
-    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...]; outside of x it is a value, or an error that says
-    where."""
-    if 0 in shape:
-        return jnp.zeros(shape, x.dtype)
-    reaches = [[step * (n - 1) for step, n in zip(along, shape, strict=True)] for along in zip(*steps, strict=True)]
-    reaches = reaches or [[]] * len(start)
-    low = [s + sum(min(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
-    high = [s + sum(max(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
-    before = tuple(max(0, -a) for a in low)
-    after = tuple(max(0, b - n + 1) for b, n in zip(high, x.shape, strict=True))
-    if any(before) or any(after):
-        if where:
-            raise ValueError(f"{where} reads from {tuple(low)} to {tuple(high)}, outside of {tuple(x.shape)}")
-        x = padded(x, before, after, fill)
-    return window(x, tuple(s + b for s, b in zip(start, before, strict=True)), shape, steps)
 
 
 def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Array:
@@ -193,13 +171,6 @@ def running(kind: str, x: Array, axis: int, size: int, start: float, strict: boo
         return jnp.take(sums, jnp.minimum(at + int(strict), count), axis=axis)
     sums = jnp.concatenate([edge, scan(x, axis)], axis=axis)
     return jnp.take(sums, jnp.minimum(at + int(not strict), count), axis=axis)
-
-
-def others(x: Array, axis: int) -> Array:
-    """The product of all other entries along an axis, without a division: those before, times those behind."""
-    size = x.shape[axis]
-    before = running("multiply", x, axis, size, 1, True)
-    return before * running("multiply", x, axis, size, 1, True, True)
 
 
 def own_part(x: Array, axes: Any, axis: int, count: int) -> Array:

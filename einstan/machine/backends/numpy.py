@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from einstan.machine.backends.arrays import np
-from einstan.machine.backends.special import digamma, elu, erfc, lgamma, silu, softsign, trigamma
+from einstan.machine.backends.special import cody, digamma, elu, erf, erfc, lgamma, silu, softsign, trigamma
 
 Array = Any
 Ints = tuple[int, ...]
@@ -137,34 +137,6 @@ def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Arr
     others, infinite, sign = terms - finite, signed - sd, sign - s
     one_sign = (infinite == others) & (np.abs(sign) == infinite)
     return np.where(others == 0, x, np.where(one_sign, sign * x.dtype.type(np.inf), x.dtype.type(np.nan)))[()]
-
-
-def erf(x: Array) -> Array:
-    """The error function, by the rational approximations of W. J. Cody, Math. Comp. 23 (1969) 631-637."""
-    x = np.asarray(x)
-    y = np.abs(x)
-    s = np.minimum(y, 0.5) ** 2
-    p = (
-        ((1.85777706184603153e-1 * s + 3.16112374387056560) * s + 1.13864154151050156e2) * s + 3.77485237685302021e2
-    ) * s + 3.20937758913846947e3
-    q = (
-        ((s + 2.36012909523441209e1) * s + 2.44024637934444173e2) * s + 1.28261652607737228e3
-    ) * s + 2.84423683343917062e3
-    near = x * (p / q)
-    t = np.minimum(np.maximum(y, 0.46875), 6)
-    p, q = 2.15311535474403846e-8 * t, t
-    for a, b in (
-        (5.64188496988670089e-1, 1.57449261107098347e1),
-        (8.88314979438837594, 1.17693950891312499e2),
-        (6.61191906371416295e1, 5.37181101862009858e2),
-        (2.98635138197400131e2, 1.62138957456669019e3),
-        (8.81952221241769090e2, 3.29079923573345963e3),
-        (1.71204761263407058e3, 4.36261909014324716e3),
-        (2.05107837782607147e3, 3.43936767414372164e3),
-    ):
-        p, q = (p + a) * t, (q + b) * t
-    far = np.copysign(1 - np.exp(-t * t) * (p + 1.23033935479799725e3) / (q + 1.23033935480374942e3), x)
-    return np.where(y <= 0.46875, near, np.where(np.isnan(x), x, far))[()]
 
 
 def window(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...], write: bool = False) -> Array:
@@ -421,8 +393,8 @@ def others(x: Array, axis: int) -> Array:
 HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
-        *(silu, elu, softsign, erfc, lgamma, digamma, trigamma),
+        *(sigmoid, softplus, sigmoid_into, softplus_into, column_pairs, grams),
+        *(silu, elu, softsign, cody, erf, erfc, lgamma, digamma, trigamma),
         *(select, has_nan, extended_part, extended_sum),
         *(window, padded, reach, overlap, fits, inside, guarded, positions, embed, scatter_add, overlap_add, gram),
         *(block, part, blas_gemm, running, others),

@@ -26,12 +26,9 @@ def softsign(x: Array) -> Array:
     return x / (1 + np.abs(x))
 
 
-def erfc(x: Array) -> Array:
-    """1 - erf(x), by the rational approximations of W. J. Cody, Math. Comp. 23 (1969) 631-637."""
-    x = np.asarray(x)
-    kind = x.dtype if x.dtype.kind == "f" else np.float64
-    x = x.astype(np.promote_types(kind, np.float64))
-    y = np.abs(x)
+def cody(y: Array, most: float) -> tuple[Array, Array, Array, Array]:
+    """erf(y) / y for small y; and t, which is y within 15/32 and ``most``, with exp(t²) erfc(t) as two parts of a
+    quotient: the rational approximations of W. J. Cody, Math. Comp. 23 (1969) 631-637."""
     s = np.minimum(y, 0.5) ** 2
     p = (
         ((1.85777706184603153e-1 * s + 3.16112374387056560) * s + 1.13864154151050156e2) * s + 3.77485237685302021e2
@@ -39,8 +36,8 @@ def erfc(x: Array) -> Array:
     q = (
         ((s + 2.36012909523441209e1) * s + 2.44024637934444173e2) * s + 1.28261652607737228e3
     ) * s + 2.84423683343917062e3
-    near = 1 - x * (p / q)
-    t = np.minimum(np.maximum(y, 0.46875), 4)
+    near = p / q
+    t = np.minimum(np.maximum(y, 0.46875), most)
     p, q = 2.15311535474403846e-8 * t, t
     for a, b in (
         (5.64188496988670089e-1, 1.57449261107098347e1),
@@ -52,7 +49,26 @@ def erfc(x: Array) -> Array:
         (2.05107837782607147e3, 3.43936767414372164e3),
     ):
         p, q = (p + a) * t, (q + b) * t
-    middle = (p + 1.23033935479799725e3) / (q + 1.23033935480374942e3)
+    return near, t, p + 1.23033935479799725e3, q + 1.23033935480374942e3
+
+
+def erf(x: Array) -> Array:
+    """The error function, by `cody`."""
+    x = np.asarray(x)
+    y = np.abs(x)
+    near, t, above, below = cody(y, 6)
+    far = np.copysign(1 - np.exp(-t * t) * above / below, x)
+    return np.where(y <= 0.46875, x * near, np.where(np.isnan(x), x, far))[()]
+
+
+def erfc(x: Array) -> Array:
+    """1 - erf(x), by `cody`, and beyond 4 by a series in 1/x."""
+    x = np.asarray(x)
+    kind = x.dtype if x.dtype.kind == "f" else np.float64
+    x = x.astype(np.promote_types(kind, np.float64))
+    y = np.abs(x)
+    near, t, above, below = cody(y, 4)
+    middle = above / below
     t = np.minimum(np.maximum(y, 4), 30)
     s = 1 / (t * t)
     p = 1.63153871373020978e-2 * s
@@ -68,7 +84,7 @@ def erfc(x: Array) -> Array:
     t = np.minimum(y, 30)
     whole = np.trunc(16 * t) / 16  # exp(-t²) with the digits that rounding of t² would cost
     tail = np.exp(-whole * whole) * np.exp(-(t - whole) * (t + whole)) * np.where(y <= 4, middle, far)
-    made = np.where(y <= 0.46875, near, np.where(x < 0, 2 - tail, tail))
+    made = np.where(y <= 0.46875, 1 - x * near, np.where(x < 0, 2 - tail, tail))
     return np.where(np.isnan(x), x, made).astype(kind)[()]
 
 

@@ -102,24 +102,6 @@ def padded(x: Tensor, before: Ints, after: Ints, value: float) -> Tensor:
     return torch.nn.functional.pad(x, around, value=value)
 
 
-def reach(x: Tensor, start: Ints, shape: Ints, steps: tuple[Ints, ...], where: str = "", fill: float = 0) -> Tensor:
-    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...]; outside of x it is a value, or an error that says
-    where."""
-    if 0 in shape:
-        return torch.zeros(shape, dtype=x.dtype, device=x.device)
-    reaches = [[step * (n - 1) for step, n in zip(along, shape, strict=True)] for along in zip(*steps, strict=True)]
-    reaches = reaches or [[]] * len(start)
-    low = [s + sum(min(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
-    high = [s + sum(max(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
-    before = tuple(max(0, -a) for a in low)
-    after = tuple(max(0, b - n + 1) for b, n in zip(high, x.shape, strict=True))
-    if any(before) or any(after):
-        if where:
-            raise ValueError(f"{where} reads from {tuple(low)} to {tuple(high)}, outside of {tuple(x.shape)}")
-        x = padded(x, before, after, fill)
-    return window(x, tuple(s + b for s, b in zip(start, before, strict=True)), shape, steps)
-
-
 def overlap(core: Tensor, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Tensor:
     """out[start + i steps[0] + j steps[1] + ...] += core[i, j, ...]; what falls outside adds nothing."""
     total = 1
@@ -140,21 +122,6 @@ def found(mask: Tensor) -> bool:
         return not torch.compiler.is_compiling() and bool(torch.any(mask))
     except RuntimeError:
         return False
-
-
-def fits(x: Tensor, name: str, shape: tuple[str | int, ...], sizes: dict[str, int], kinds: str) -> None:
-    """Refuses a tensor that this code was not made for; a letter is any size, but one size for all that have it."""
-    have = tuple(getattr(x, "shape", ()))
-    if len(have) != len(shape):
-        raise ValueError(f"{name} has the shape {have}, but {len(shape)} axes are read: {shape}")
-    for axis, (size, want) in enumerate(zip(have, shape, strict=True)):
-        known = want if isinstance(want, int) else sizes.setdefault(want, size)
-        if size != known:
-            raise ValueError(f"{name} has {size} entries along axis {axis}, and |{want}| is {known}")
-    if isinstance(x, torch.Tensor):
-        kind = "f" if x.is_floating_point() else "b" if x.dtype == torch.bool else "i"
-        if kind not in kinds:
-            raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kinds}")
 
 
 def inside(index: Tensor | int, size: int, where: str) -> Tensor | int:
@@ -238,13 +205,6 @@ def running(kind: str, x: Tensor, axis: int, size: int, start: float, strict: bo
         return torch.index_select(sums, axis, torch.clamp(at + int(strict), max=count))
     sums = torch.cat([edge, scan(x)], dim=axis)
     return torch.index_select(sums, axis, torch.clamp(at + int(not strict), max=count))
-
-
-def others(x: Tensor, axis: int) -> Tensor:
-    """The product of all other entries along an axis, without a division: those before, times those behind."""
-    size = x.shape[axis]
-    before = running("multiply", x, axis, size, 1, True)
-    return before * running("multiply", x, axis, size, 1, True, True)
 
 
 def differentiated(*tensors: Tensor) -> bool:

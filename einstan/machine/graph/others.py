@@ -36,7 +36,7 @@ def left_out(node: Reduce) -> Iterator[LeftOut]:
         apart = {part: ONE if is_unequal(part) else ZERO for part in here}
         others = simplify(replace(node.body, apart))
         equal = {part: ZERO if is_unequal(part) else ONE for part in here}
-        at = simplify(substitute(replace(node.body, equal), {index: other}))  # type: ignore[arg-type]
+        at = simplify(substitute(replace(node.body, equal), {index: other}))
         if index in others.free and other not in others.free:
             yield LeftOut(others, at, other)
 

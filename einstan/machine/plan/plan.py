@@ -420,14 +420,16 @@ def planned(
     return made
 
 
-def with_kernels(made: Plan, general: bool = False) -> Plan:
-    """The same plan, with parts of it computed by kernels of a framework, which are told by numbers: none without
-    NumPy."""
+def for_framework(made: Plan, backend: str, general: bool = False) -> Plan:
+    """The same plan, with parts of it computed by kernels of PyTorch, or by fewer products where XLA would compute
+    both halves of a square; nothing changes without NumPy, by which parts are told."""
     try:
         from einstan.machine.passes.recognised import recognised
+        from einstan.machine.passes.squares import taken_apart
     except ModuleNotFoundError:
         return made
-    graph, tensors = recognised(made.graph, made.tensors, made.outputs, made.extents.known, general)
+    apply = recognised if backend == "torch" else taken_apart
+    graph, tensors = apply(made.graph, made.tensors, made.outputs, made.extents.known, general)
     order = tuple(sorted(graph.needed(roots(tensors, made.outputs))))
     found = replace(made, graph=graph, tensors=tensors, order=order)
     found.names = names_of(found)

@@ -103,7 +103,7 @@ def _as_one(
     for equation in known if common else ():
         own = {dim: dim if dim in common else qualified(dim, prefix(equation)) for dim in dims_in(equation)}
         moved.append(redimensioned(equation, {dim: common[full] for dim, full in own.items() if full in common}))
-    return [redimensioned(side, common) for side in sides], tuple(moved or known)  # type: ignore[misc, arg-type]
+    return [redimensioned(side, common) for side in sides], tuple(moved or known)  # type: ignore[misc]
 
 
 def one_axis(dim: str) -> str:

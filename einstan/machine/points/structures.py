@@ -134,7 +134,7 @@ def _laid_out(text: str, tensor: Name, axes: Sequence[int], dims: Sequence[str])
         if isinstance(node, Indexed):
             places = {**batch, **dict(zip(axes, node.slots, strict=True))}
             laid[node] = Indexed(tensor, tuple(places[k] for k in range(len(dims))))
-    return replace(moved, laid)  # type: ignore[arg-type]
+    return replace(moved, laid)
 
 
 def _sum(difference: Expr) -> tuple[Name, Fact] | None:

@@ -286,7 +286,7 @@ def _extreme(node: Node, other: Node) -> tuple[bool, Sequence[Expr], bool]:
             return False, (high, Apply("maximum", (u, low))), True
         case Reduce(operation="max" | "min" as operation, indices=(index,), body=body):
             letters = [own for own in other.free if own.dim == index.dim]
-            return operation == "max", [substitute(body, {index: own}) for own in letters], False  # type: ignore[misc]
+            return operation == "max", [substitute(body, {index: own}) for own in letters], False
     return True, (), False
 
 

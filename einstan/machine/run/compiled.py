@@ -211,7 +211,7 @@ class Compiled(Rebuilt, Guessed):
         try:
             return found.enter(given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
         except MemoryError as error:
             raise self._too_large(found) from error
 
@@ -291,7 +291,7 @@ class Compiled(Rebuilt, Guessed):
         try:
             return found.run(*given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
         except MemoryError as error:
             raise self._too_large(found) from error
 
@@ -649,7 +649,7 @@ class Compiled(Rebuilt, Guessed):
             repair="ask for a product with a vector, for smaller sizes, or for memory_limit=...",
         )
 
-    def _misread(self, message: str) -> EinstanError:
+    def misread(self, message: str) -> EinstanError:
         """What a helper of the generated code says, which knows no equations, as an error that shows its place."""
         for equation in self.program.equations:
             told, found, value = message.partition(f" in {equation} is ")

@@ -12,22 +12,22 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.backends.arrays import np
 from einstan.machine.passes.windows import know_ranges
-from einstan.machine.plan.plan import Plan, refuse_empty, with_kernels
+from einstan.machine.plan.plan import Plan, for_framework, refuse_empty
 from einstan.machine.run.behind import labels_in, refuse_labels
 from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, Shown, nominally
 from einstan.machine.sizes.extents import NOMINAL, Extents
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.refusals import wrong_rank
-from einstan.machine.targets.frameworks import traced
+from einstan.machine.targets.frameworks import in_halves, traced
 from einstan.machine.targets.source import Source
 
 Tensor = TypeVar("Tensor")  # what comes back is of the class of what is given
@@ -95,7 +95,7 @@ class Hosted(Compiled):
         try:
             return found.run(*given)
         except IndexError as error:
-            raise self._misread(str(error)) from error
+            raise self.misread(str(error)) from error
 
     def _look_behind(self, given: Sequence[Any], extents: Extents) -> None:
         """Refuse labels at which the forward program reads outside, or JAX does, where they can be looked at."""
@@ -122,6 +122,10 @@ class Hosted(Compiled):
             return cast(np.ndarray, (array.double() if array.is_floating_point() else array).numpy())
         except RuntimeError:  # it is mapped over a batch, or has no entries
             return None
+
+    @cached_property
+    def _halves(self) -> dict[Any, Halves | None]:
+        return {}
 
     @cached_property
     def classes(self) -> set[type]:
@@ -248,11 +252,40 @@ class Hosted(Compiled):
         refuse_empty(self.flat, extents)
         code = partial(_code, self.backend, precisions, self.function, str(self.dtype or "float64"), general)
         made = self._planned(extents, precisions, code, general)
-        if self.backend == "torch" and self.kernels:
-            made = with_kernels(made, general)
+        if self.kernels:
+            made = for_framework(made, self.backend, general)
         if general and shapes:
             refuse_outside(made.graph, extents.known)
         return made
+
+    def halves(
+        self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted
+    ) -> Halves | None:
+        """Two functions for tensors of these names, for PyTorch: of these, with the outputs of another program; and of
+        these, of the ``later`` inputs, which are shaped like these outputs, and of what the first keeps.  None where
+        these tensors do not tell all sizes, or tell wrong ones."""
+        key = tuple([(a.shape, a.dtype) for a in tensors])
+        if key not in self._halves:
+            if len(self._halves) >= SPECIALISATIONS:
+                self._halves.clear()
+            try:
+                self._halves[key] = self._in_halves(names, tensors, later, of)
+            except EinstanError:
+                self._halves[key] = None
+        return self._halves[key]
+
+    def _in_halves(self, names: Sequence[str], tensors: Sequence[Any], later: Mapping[Name, str], of: Hosted) -> Halves:
+        own = {name: a for name, a in zip(names, tensors, strict=True) if name in self.texts}
+        shapes = {name: tuple(own[str(name)].shape) for name in self.inputs if str(name) in own}
+        dtypes = {name: _dtype(own[str(name)]) for name in shapes}
+        precisions = {name: AS_LARGE.get(dtype, dtype) for name, dtype in dtypes.items()}
+        extents = of._extents({name: shapes[name] for name in of.inputs if name in shapes}, of.sizes, None)
+        shapes |= {like: extents.shape(name) for name, like in later.items()}
+        plan = self._traced(shapes, self.sizes, precisions, None)
+        text, arguments = in_halves(plan, precisions, str(self.dtype or "float64"), [*later.values()])
+        space: dict[str, Any] = {}
+        exec(builtins.compile(text, "<einstan>", "exec"), space)
+        return Halves(space["forward"], space["backward"], [names.index(str(name)) for name in arguments])
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
         def traced(nominal: int) -> tuple[Any, Any]:
@@ -276,6 +309,14 @@ class Hosted(Compiled):
         if sizes is None and latest is not None:
             return str(latest.source.exported())
         return str(self._nominal({**self.sizes, **(sizes or {})}).source.exported())
+
+
+class Halves(NamedTuple):
+    """A function that has results and what it keeps, one that has the others, and which tensors both are given."""
+
+    forward: Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
+    backward: Callable[..., tuple[Any, ...]]
+    places: list[int]
 
 
 class Traced(Shown):

@@ -103,6 +103,14 @@ class Result:
     repeated: bool = False  # along axes that it does not depend on
 
 
+class Halves(NamedTuple):
+    """Calls in two parts, and the arrays that the second reads of the first."""
+
+    first: list[Call]
+    rest: list[Call]
+    passed: list[Array]
+
+
 @dataclass
 class Schedule:
     """The calls of a plan in order, and their memory."""
@@ -117,6 +125,21 @@ class Schedule:
     uniform: bool = True  # whether all floats have one precision
     count: int = 0  # of names that are numbered
     presumed: bool = False  # whether some product is right as long as no entry of it is NaN
+
+    def halves(self, first: int) -> Halves:
+        """The calls that the first so many results need, and all others."""
+        needed = {each.read.array for each in self.results[:first] if isinstance(each.read, Seen)}
+        parts: tuple[list[Call], list[Call]] = [], []
+        for call in reversed(self.calls):
+            is_needed = call.result in needed
+            parts[not is_needed].append(call)
+            if is_needed:
+                needed.update(read.array for read in call.reads if isinstance(read, Seen))
+        own, rest = (part[::-1] for part in parts)
+        reads = (*(read for call in rest for read in call.reads), *(each.read for each in self.results[first:]))
+        made = {call.result for call in own}
+        passed = dict.fromkeys(read.array for read in reads if isinstance(read, Seen) and read.array in made)
+        return Halves(own, rest, list(passed))
 
     def read_once(self) -> set[Array]:
         """What one call makes for another one alone, which it can stand in."""

@@ -228,6 +228,13 @@ class Graph:
             self.operations.append(operation)
         return Ref(number, tuple(out))
 
+    def each(self, rule: Callable[[Operation, list[Operation]], Operation]) -> Graph:
+        """The graph with what a rule makes of each operation and of those that it reads; axes keep their order."""
+        made = Graph()
+        for operation in self.operations:
+            made.operations.append(rule(operation, [made.operations[ref.value] for ref in operation.operands]))
+        return made
+
     def dims(self, value: int) -> tuple[str, ...]:
         return self.operations[value].out_dims
 

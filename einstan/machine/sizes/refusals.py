@@ -10,7 +10,7 @@ from typing import Any
 
 from einstan.calculus.program import Program, room_inside, sizes_read
 from einstan.language.dims import axis, unguarded, unguarded_quotients
-from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, listed, nearest
+from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, listed, nearest
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, names_in
 from einstan.language.node import Node, fold, preorder, replace
@@ -48,11 +48,6 @@ def reader_of(program: Program, name: Name) -> Equation | None:
 
 def counted(number: int, what: str, many: str) -> str:
     return f"{number} {what if number == 1 else many}"
-
-
-def under_left(text: str) -> Span:
-    """The left side of an equation that is given as text."""
-    return 0, len(text.partition("=")[0].rstrip()) or len(text)
 
 
 # ---- what is given ---------------------------------------------------------------------------------------------------
@@ -287,7 +282,7 @@ def _later(equation: Equation, form: Affine) -> Equation | None:
     lowest = [(Extent(atom), k) for atom, k in rest if k < 0 and isinstance(atom, Index)]
     less = form.constant - sum(k for _, k in lowest)
     start = affine((own, 1), *((size, -k) for size, k in lowest), constant=-less)
-    later = Equation(equation.name, equation.indices, substitute(equation.rhs, {own: start}))  # type: ignore[arg-type]
+    later = Equation(equation.name, equation.indices, substitute(equation.rhs, {own: start}))
     reads = [node for node in preorder(later.rhs) if isinstance(node, Indexed)]
     read = [(axis(node.tensor, k), slot) for node in reads for k, slot in enumerate(node.slots) if own in slot.free]
     plain = any(slot.index is own for _, slot in read)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +50,7 @@ class Framework:
 
 @cache
 def helpers(name: str) -> dict[str, str]:
-    """The text of each function of a module beside this one, without annotations; the module is not imported."""
+    """The text of each function of a module of the backends, without annotations; the module is not imported."""
     text = (Path(backends.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
     lines, found = text.split("\n"), {}
     for node in ast.parse(text).body:
@@ -66,7 +66,7 @@ def helpers(name: str) -> dict[str, str]:
 
 def framework(module: ModuleType) -> Framework:
     name = module.__name__.rpartition(".")[2]
-    target = Target(module.VERBS, module.look, (), helpers(name), module.NEEDS)
+    target = Target(module.VERBS, module.look, (), {**helpers("common"), **helpers(name)}, module.NEEDS)
     return Framework(name, target, module.HEAD, module.BEGIN, module.FULL, module.COPY, module.FREES)
 
 
@@ -101,10 +101,10 @@ class Traced(Speller):
         """The arrays whose names stand where this one is read: its own, or those in the text that it is."""
         return self.holds[array] if array in self.inlined else {array}
 
-    def freed(self) -> list[str]:
-        """The lines, with a line behind the last that says a large value which is not returned."""
+    def freed(self, held: Set[str] = frozenset()) -> list[str]:
+        """The lines, with a line behind the last that says a large value which is not returned, nor ``held``."""
         read = [each.read for each in self.schedule.results]
-        kept = {array.text for each in read if isinstance(each, Seen) for array in self.said_by(each.array)}
+        kept = held | {array.text for each in read if isinstance(each, Seen) for array in self.said_by(each.array)}
         gone: dict[int, list[str]] = {}
         for text, line in self.last.items():
             if self.large.get(text) and text not in kept and line < len(self.body):
@@ -147,7 +147,7 @@ class Traced(Speller):
         if isinstance(self.sizes, Asked):
             self.sizes.refuse_others(self.schedule.precision)
         lines = self.freed() if self.library.frees else self.body
-        body = [*self.sizes.lines, *self.begin(results), *lines, f"    return {results}"]
+        body = [*self.sizes.lines, *self.begin(results, self.schedule.names), *lines, f"    return {results}"]
         helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
         if isinstance(self.sizes, Asked):  # sizes are numbers of Python, of which NumPy's functions are taken
             helpers += [f"{helper_source(name)}\n\n" for name in self.sizes.helpers if name in HELPERS or name in OWN]
@@ -159,6 +159,30 @@ class Traced(Speller):
             text, self.function, tuple(self.schedule.names), self.plan.outputs,
             any_size=not self.sizes.known, signature=tuple(self.signature()), checks=tuple(checks), fits=fits,
         )  # fmt: skip
+
+    def halves(self, later: Sequence[str]) -> tuple[str, tuple[Name, ...]]:
+        """Two functions, and which arguments both have: ``forward`` returns as many results as there are ``later``
+        arguments, and what the others need of the way there; ``backward``, of the later ones and of that, returns the
+        others."""
+        plan, count = self.schedule, len(later)
+        results, halves = plan.results, plan.halves(count)
+        first = {name: text for name, text in plan.names.items() if name not in later}
+        names = {str(name): text for name, text in plan.names.items()}
+        passed = [array.text for array in halves.passed]
+        behind = [*(names.get(name, f"no_{k}") for k, name in enumerate(later)), *passed]
+        lines: list[str] = []
+        for name, calls, part, arguments in (
+            ("forward", halves.first, results[:count], [*first.values()]),
+            ("backward", halves.rest, results[count:], [*first.values(), *behind]),
+        ):
+            plan.calls, plan.results, self.body, self.last = calls, part, [], {}
+            self.commented[id(self.body)] = ""
+            found = self.spelled()
+            body = [*self.begin(found, first), *self.freed({*passed} if name == "forward" else frozenset())]
+            end = f"({found}), ({''.join(f'{text}, ' for text in passed)})" if name == "forward" else found
+            lines += ["", "", f"def {name}({', '.join(arguments)}):", *body, f"    return {end}"]
+        helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
+        return "\n".join([*self.library.head, "", "", *helpers, *lines, ""]), tuple(first)
 
     def checks(self) -> list[str]:
         """Lines that refuse tensors of other shapes than those of the code, and integers where reals are meant."""
@@ -173,10 +197,10 @@ class Traced(Speller):
             found.append(f"fits({self.schedule.names[name]}, {plain_text(str(name))}, {shape}, sizes, {kinds!r})")
         return ["sizes = {}", *found] if found else []
 
-    def begin(self, results: str) -> list[str]:
+    def begin(self, results: str, names: Mapping[Name, str]) -> list[str]:
         """The dtype and the device of what is made, where something is: those of the floats that are given; what is
         compared alone may be labels."""
-        names, labels = self.schedule.names, self.plan.labels
+        labels = self.plan.labels
         floats = {
             name: text
             for name, text in names.items()
@@ -209,7 +233,22 @@ def traced(
     any_size: bool = False,
 ) -> Source:
     """The source of a plan as a function of tensors of a framework, ``"torch"`` or ``"jax"``."""
-    found, precisions = FRAMEWORKS[library], precisions or {}
+    return speller(FRAMEWORKS[library], made, precisions or {}, function, precision, any_size).run()
+
+
+def in_halves(
+    made: Plan, precisions: dict[Name, str], precision: str, later: Sequence[str]
+) -> tuple[str, tuple[Name, ...]]:
+    """A plan as two functions for PyTorch, see `Traced.halves`, neither of which is differentiated: kernels are called
+    without a question."""
+    found = FRAMEWORKS["torch"]
+    never = replace(found, begin={**found.begin, "plain": ("False", "False")})
+    return speller(never, made, precisions, "step", precision, False).halves(later)
+
+
+def speller(
+    found: Framework, made: Plan, precisions: dict[Name, str], function: str, precision: str, any_size: bool
+) -> Traced:
     for value in made.order:
         operation = made.graph.operations[value]
         if operation.kind == "map" and f"own_{operation.detail[0]}" in OWN:
@@ -221,4 +260,4 @@ def traced(
     sizes = Asked(made, CALLS) if any_size else Sizes(made)
     taken = [*found.target.helpers, function, "torch", "jax", "jnp", "dtype", "device"]
     scheduler = Scheduler(made, sizes, precisions, precision, Memory.VALUES, taken=taken)
-    return Traced(found, made, scheduler.run(RULES), sizes, precisions, function, scheduler.taken).run()
+    return Traced(found, made, scheduler.run(RULES), sizes, precisions, function, scheduler.taken)

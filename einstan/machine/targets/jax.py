@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
-from einstan.machine.sizes.spelling import plain_text
+from einstan.machine.targets.shared import SHARED, looker
 from einstan.machine.targets.target import Verb, Written
 from einstan.machine.targets.torch import VERBS as TORCH
-from einstan.machine.targets.torch import embed, guarded, overlap, reach
+from einstan.machine.targets.torch import embed
 
 INFINITE = {"inf": "jnp.inf", "-inf": "-jnp.inf"}
 
@@ -26,11 +25,6 @@ def along(name: str) -> Verb:
 def arange(call: Written) -> str:
     size, precision = call.detail
     return f"jnp.arange({size}{', dtype=dtype' if precision else ''})"
-
-
-def gather(call: Written) -> str:
-    entries, *at = call.reads
-    return f"taken({entries}, {tuple_of(at)})"
 
 
 def gather_part(call: Written) -> str:
@@ -55,6 +49,7 @@ FUNCTIONS = (
 SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln"}
 VERBS: dict[str, Verb] = {
     **{verb: row for verb, row in TORCH.items() if isinstance(row, str) and "torch" not in row},
+    **SHARED,
     **{name: f"jnp.{name}({{0}})" for name in FUNCTIONS},
     **{name: f"jax.scipy.special.{found}({{0}})" for name, found in SPECIAL.items()},
     **{name: f"jnp.{name}({{0}}, {{1}})" for name in ("arctan2", "maximum", "minimum", "mod")},
@@ -78,16 +73,12 @@ VERBS: dict[str, Verb] = {
     "einsum": 'jnp.einsum("{d0}", {0}, {1})',
     "gram": 'jnp.einsum("rk,rl->kl", {0}, {0})',
     "weighted gram": 'jnp.einsum("rk,r,rl->kl", {0}, {1}, {0})',
-    "grams": 'jnp.einsum("rk,br,rl->bkl", {0}, {1}, {0})',
+    "grams": "grams({0}, {1})",
     "running": running,
     "arange": arange,
-    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
-    "gather": gather,
-    "guarded": guarded,
+    "gather": lambda call: f"taken({call.reads[0]}, {tuple_of(call.reads[1:])})",
     "take": take,
-    "reach": reach,
     "embed": embed,
-    "overlap": overlap,
     "zeros": lambda call: f"jnp.zeros({tuple_of(call.detail[0])}, dtype)",
     "all-reduce": "jax.lax.psum({0}, {d0})",
     "all-reduce max": "jax.lax.pmax({0}, {d0})",
@@ -111,31 +102,7 @@ NEEDS = {
 }
 
 
-def look(text: str, view: View) -> str:
-    """An array, looked at in one way."""
-    detail = view.detail
-    match view.kind:
-        case "permute":
-            turned = list(detail) == list(reversed(range(len(detail))))
-            return f"{text}.T" if turned else f"{text}.transpose({', '.join(map(str, detail))})"
-        case "expand" | "slices" | "part":
-            return f"{text}[{detail[0]}]"
-        case "reshape" | "fold":
-            return f"{text}.reshape({', '.join(detail)})"
-        case "window":
-            return f"window({text}, {', '.join(map(str, detail))})"
-        case "diagonal":
-            return f"{text}.diagonal(0, {detail[0]}, {detail[1]})"
-        case "paired":
-            return f'jnp.einsum("{detail[0]}->{detail[1]}", {text})'
-        case "broadcast":
-            return f"jnp.broadcast_to({text}, {tuple_of(detail)})"
-        case "cast":
-            return f"{text}.astype({'int' if detail[0] == 'int64' else 'dtype'})"
-        case _:
-            raise AssertionError(view.kind)
-
-
+look = looker("jnp", ".T", lambda kind: f"astype({'int' if kind == 'int64' else 'dtype'})")
 HEAD = ("import jax", "import jax.numpy as jnp", "import numpy as np")
 BEGIN = {
     "dtype": (

@@ -6,10 +6,10 @@ from collections import ChainMap
 
 from einstan.machine.backends.arrays import Absent, np
 from einstan.machine.backends.numpy import CALLS, HELPERS
-from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
 from einstan.machine.sizes.spelling import plain_text
+from einstan.machine.targets.shared import SHARED, looker
 from einstan.machine.targets.target import Target, Verb, Written
 
 INFINITE = {"inf": "np.inf", "-inf": "-np.inf"}
@@ -44,33 +44,10 @@ def arange(call: Written) -> str:
     return f"np.arange({size}{f', dtype={dtype(precision)}' if precision else ''})"
 
 
-def gather(call: Written) -> str:
-    (entries, *at), (sizes, places) = call.reads, call.detail
-    index = (f"inside({a}, {n}, {plain_text(p)})" for a, n, p in zip(at, sizes, places, strict=True))
-    return f"{entries}[{', '.join(index)}]"
-
-
-def guarded(call: Written) -> str:
-    (entries, *forms), (count, fill, order, where) = call.reads, call.detail
-    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:]) or "True"
-    return f"guarded({entries}, {tuple_of(forms[:count])}, {allowed}, {fill}, {order}, {plain_text(where)})"
-
-
 def take(call: Written) -> str:
     (entries, at), (axis, where) = call.reads, call.detail
     index = f"inside({at}, {entries}.shape[{axis}], {plain_text(where)})"
     return f"{entries}[{index}]" if axis == 0 else f"np.take({entries}, {index}, axis={axis})"
-
-
-def reach(call: Written) -> str:
-    start, shape, steps, where, fill = call.detail
-    outside = f"fill={fill}" if where is None else plain_text(where)
-    return f"reach({call.reads[0]}, {tuple_of(start)}, {tuple_of(shape)}, {steps}, {outside})"
-
-
-def overlap(call: Written) -> str:
-    shape, start, steps = call.detail
-    return f"overlap({call.reads[0]}, {tuple_of(shape)}, {tuple_of(start)}, {steps})"
 
 
 def embed(call: Written) -> str:
@@ -96,6 +73,7 @@ def grams(call: Written) -> str:
 
 
 VERBS: dict[str, Verb] = {
+    **SHARED,
     **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in ("add", "subtract", "multiply", "divide", "vecdot")},
     **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in COMPARISONS.values()},
     **{verb: f"np.{verb}({{0}}{{out}})" for verb in ("negative", "square")},
@@ -106,11 +84,6 @@ VERBS: dict[str, Verb] = {
     "softplus_into": "softplus_into({0}, {1}, {2}, {place})",
     "number": "np.{d0}({0})",
     "scalar": "{0}[()]",
-    "whole": "{0}",
-    "whole plus": "{0} + {1}",
-    "whole times": "{0} * {1}",
-    "whole over": "{0} // {1}",
-    "whole mod": "{0} % {1}",
     "dot": "np.dot({0}, {1}{out})",
     "vdot": "np.vdot({0}, {1})",
     "matmul": "np.matmul({0}, {1}{out})",
@@ -119,17 +92,9 @@ VERBS: dict[str, Verb] = {
     "weighted gram": gram,
     "grams": grams,
     "running": running,
-    "others": "others({0}, {d0})",
     "arange": arange,
-    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
-    "gather": gather,
-    "guarded": guarded,
     "take": take,
-    "padded": "padded({0}, {d0}, {d1}, {d2})",
-    "reach": reach,
-    "scatter": "scatter_add({0}, {1}, {d0})",
     "embed": embed,
-    "overlap": overlap,
     "overlap_add": "overlap_add({0}, {d0}, {d1}, {d2}, {d3})",
     "zeros": made_of("zeros"),
     "empty": made_of("empty"),
@@ -146,37 +111,17 @@ if isinstance(np, Absent) or not hasattr(np, "vecdot"):  # of NumPy 2
     del VERBS["vecdot"]
 
 
-def look(text: str, view: View) -> str:
-    """An array, looked at in one way."""
-    detail = view.detail
-    match view.kind:
-        case "permute":
-            turned = list(detail) == list(reversed(range(len(detail))))
-            return f"{text}.T" if turned else f"{text}.transpose({', '.join(map(str, detail))})"
-        case "expand" | "slices" | "part":
-            return f"{text}[{detail[0]}]"
-        case "reshape" | "fold":
-            return f"{text}.reshape({', '.join(detail)})"
-        case "window":
-            return f"window({text}, {', '.join(map(str, detail))})"
-        case "diagonal":
-            return f"{text}.diagonal({'' if detail == (0, 1) else f'0, {detail[0]}, {detail[1]}'})"
-        case "paired":
-            return f'np.einsum("{detail[0]}->{detail[1]}", {text})'
-        case "broadcast":
-            return f"np.broadcast_to({text}, {tuple_of(detail)})"
-        case "bits":
-            return f"{text}.view(np.{detail[0]})"
-        case "cast":
-            return f"{text}.astype(np.{detail[0]})"
-        case _:
-            raise AssertionError(view.kind)
-
-
+look = looker("np", ".T", lambda kind: f"astype(np.{kind})")
 WRITES = frozenset(
     verb
     for verb, row in (*VERBS.items(), *CALLS.items())
     if verb.endswith(" along") or (isinstance(row, str) and "{out}" in row)
 )
-NEEDS = {"reach": ("padded", "window"), "overlap_add": ("window",), "grams": ("column_pairs",)}
+NEEDS = {
+    "reach": ("padded", "window"),
+    "overlap_add": ("window",),
+    "grams": ("column_pairs",),
+    "erf": ("cody",),
+    "erfc": ("cody",),
+}
 NUMPY = Target(ChainMap(VERBS, CALLS), look, WRITES, HELPERS, NEEDS)  # type: ignore[arg-type]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from einstan.machine.backends.numpy import EXTENDED
-from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
 from einstan.machine.sizes.spelling import bracketed, plain_text
+from einstan.machine.targets.shared import SHARED, looker
 from einstan.machine.targets.spell import is_atom
 from einstan.machine.targets.target import Verb, Written
 
@@ -32,37 +32,14 @@ def arange(call: Written) -> str:
     return f"torch.arange({size}, {'dtype=dtype, ' if precision else ''}device=device)"
 
 
-def gather(call: Written) -> str:
-    (entries, *at), (sizes, places) = call.reads, call.detail
-    index = (f"inside({a}, {n}, {plain_text(p)})" for a, n, p in zip(at, sizes, places, strict=True))
-    return f"{entries}[{', '.join(index)}]"
-
-
-def guarded(call: Written) -> str:
-    (entries, *forms), (count, fill, order, where) = call.reads, call.detail
-    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:] if not form.isdigit()) or "True"
-    return f"guarded({entries}, {tuple_of(forms[:count])}, {allowed}, {fill}, {order}, {plain_text(where)})"
-
-
 def take(call: Written) -> str:
     (entries, at), (axis, where) = call.reads, call.detail
     return f"{entries}[{':, ' * axis}inside({at}, {entries}.shape[{axis}], {plain_text(where)})]"
 
 
-def reach(call: Written) -> str:
-    start, shape, steps, where, fill = call.detail
-    outside = f"fill={fill}" if where is None else plain_text(where)
-    return f"reach({call.reads[0]}, {tuple_of(start)}, {tuple_of(shape)}, {steps}, {outside})"
-
-
 def running(call: Written) -> str:
     kind, axis, size, start, strict, backwards = call.detail
     return f'running("{kind}", {call.reads[0]}, {axis}, {size}, {INFINITE.get(start, start)}, {strict}, {backwards})'
-
-
-def overlap(call: Written) -> str:
-    shape, start, steps = call.detail
-    return f"overlap({call.reads[0]}, {tuple_of(shape)}, {tuple_of(start)}, {steps})"
 
 
 def einsum(call: Written) -> str:
@@ -108,6 +85,7 @@ FUNCTIONS = (
 )
 VERBS: dict[str, Verb] = {
     **EXTENDED,
+    **SHARED,
     **{name: f"torch.{name}({{0}})" for name in FUNCTIONS},
     **{name: f"torch.nn.functional.{name}({{0}})" for name in ("silu", "elu", "softsign")},
     **{name: f"torch.{name}({{0}}, {{1}})" for name in ("arctan2", "maximum", "minimum")},
@@ -125,11 +103,6 @@ VERBS: dict[str, Verb] = {
     "log of mask": "log_of_mask({0}, torch.zeros((), dtype=dtype, device=device))",
     "select": "torch.where({0}, {1}, torch.zeros_like({1}))",
     "number": f"torch.tensor({{0}}, {LIKE})",
-    "whole": "{0}",
-    "whole plus": "{0} + {1}",
-    "whole times": "{0} * {1}",
-    "whole over": "{0} // {1}",
-    "whole mod": "{0} % {1}",
     "dot": "torch.matmul({0}, {1})",
     "vdot": "torch.sum({0} * {1})",
     "matmul": "torch.matmul({0}, {1})",
@@ -139,17 +112,9 @@ VERBS: dict[str, Verb] = {
     "weighted gram": "torch.matmul({0}.permute(1, 0) * {1}, {0})",
     "grams": "grams({0}, {1})",
     "running": running,
-    "others": "others({0}, {d0})",
     "arange": arange,
-    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
-    "gather": gather,
-    "guarded": guarded,
     "take": take,
-    "padded": "padded({0}, {d0}, {d1}, {d2})",
-    "reach": reach,
-    "scatter": "scatter_add({0}, {1}, {d0})",
     "embed": embed,
-    "overlap": overlap,
     "zeros": lambda call: f"torch.zeros({tuple_of(call.detail[0])}, {LIKE})",
     "copy": "{0}",
     "part": "{0}[{d0}]",
@@ -183,30 +148,7 @@ NEEDS = {
 }
 
 
-def look(text: str, view: View) -> str:
-    """An array, looked at in one way."""
-    detail = view.detail
-    match view.kind:
-        case "permute":
-            return f"{text}.permute({', '.join(map(str, detail))})"
-        case "expand" | "slices" | "part":
-            return f"{text}[{detail[0]}]"
-        case "reshape" | "fold":
-            return f"{text}.reshape({', '.join(detail)})"
-        case "window":
-            return f"window({text}, {', '.join(map(str, detail))})"
-        case "diagonal":
-            return f"{text}.diagonal(0, {detail[0]}, {detail[1]})"
-        case "paired":
-            return f'torch.einsum("{detail[0]}->{detail[1]}", {text})'
-        case "broadcast":
-            return f"torch.broadcast_to({text}, {tuple_of(detail)})"
-        case "cast":
-            return f"{text}.to({'torch.int64' if detail[0] == 'int64' else 'dtype'})"
-        case _:
-            raise AssertionError(view.kind)
-
-
+look = looker("torch", "", lambda kind: f"to({'torch.int64' if kind == 'int64' else 'dtype'})", "permute")
 HEAD = ("import numpy as np", "import torch")
 BEGIN = {
     "dtype": ("torch.{1}", "{0}.dtype", "{0}.dtype if {0}.is_floating_point() else torch.{1}"),
