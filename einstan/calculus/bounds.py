@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations, permutations
 from typing import NamedTuple
@@ -69,8 +69,9 @@ def bounds(expr: Node, of: Callable[[Name], Bounds] = lambda _: ANY) -> Bounds:
     return fold(expr, lambda node, below: _rule(node, below, of))
 
 
-def is_regular(node: Apply, of: Callable[[Name], Bounds] = lambda _: ANY) -> bool:
-    """Whether a function is finite wherever its argument lies, unless that is very large."""
+def is_regular(node: Apply, of: Callable[[Name], Bounds] = lambda _: ANY, nearest: bool = True) -> bool:
+    """Whether a function is finite wherever its argument lies, unless that is very large; without ``nearest`` what is
+    positive is not near zero either, as a sum of exponentials is not, whatever it underflows to."""
     match node:
         case Apply(function="log", arguments=(base,)):
             rooted = divides = True
@@ -81,7 +82,7 @@ def is_regular(node: Apply, of: Callable[[Name], Bounds] = lambda _: ANY) -> boo
         case _:
             return node.function in POLES
     own = bounds(base, of)
-    positive = own.low > 0 or (own.low == 0 and not divides)
+    positive = own.low > 0 or (own.low == 0 and (not divides or (own.above and not nearest)))
     return positive if rooted else positive or own.high < 0 or not divides
 
 
@@ -120,6 +121,8 @@ def _rule(node: Node, below: Sequence[Bounds], of: Callable[[Name], Bounds]) -> 
             (own,) = below
             if own.low < 0 and _is_square(indices, body):
                 return NOT_NEGATIVE
+            if own.low == 0 and not own.above and _has_a_term(indices, body, of):
+                return POSITIVE._replace(high=own.high if own.high <= 0 else math.inf)
             return Bounds(own.low if own.low >= 0 else -math.inf, own.high if own.high <= 0 else math.inf, own.above)
         case Reduce(operation=operation):
             (own,) = below
@@ -206,6 +209,31 @@ def _pair(a: Bounds, b: Bounds) -> Bounds:
         return Bounds(low, a.high * b.high, strict, a.below and b.below)
     most = max(-a.low, a.high) * max(-b.low, b.high)
     return ANY if math.isinf(most) else Bounds(-most, most)
+
+
+def _has_a_term(indices: Sequence[Index], body: Node, of: Callable[[Name], Bounds]) -> bool:
+    """Whether brackets of a sum of what is positive leave some of it, ``sum[S](1[S <= t] exp(u[S]))`` that of t."""
+    factors = list(body.factors) if isinstance(body, Mul) else []
+    brackets = [factor for factor in factors if isinstance(factor, Iverson)]
+    rest = [factor for factor in factors if factor not in brackets]
+    positive = bool(rest) and all(_is_positive(bounds(factor, of)) for factor in rest)
+    return positive and leave_a_term(indices, brackets)
+
+
+def leave_a_term(indices: Sequence[Index], brackets: Collection[Iverson]) -> bool:
+    """Whether comparisons of indices all hold where an index that is summed is one of the others."""
+    if not all(isinstance(operand, Affine) for bracket in brackets for operand in bracket.operands):
+        return False
+    others = dict.fromkeys(i for bracket in brackets for i in bracket.free if i not in indices)
+    pairs = [(index, other) for index in indices for other in others if other.dim == index.dim]
+    return not brackets or any(all(_holds_at(bracket, *pair) for bracket in brackets) for pair in pairs)
+
+
+def _holds_at(bracket: Iverson, index: Index, other: Index) -> bool:
+    """Whether a comparison of indices holds where two of them are one."""
+    put_in = [substitute(operand, {index: other}) for operand in bracket.operands]
+    pairs = zip(put_in, bracket.relations, put_in[1:], strict=False)
+    return all(left is right and relation in ("<=", ">=", "==") for left, relation, right in pairs)
 
 
 def _is_square(indices: Sequence[Index], body: Node) -> bool:

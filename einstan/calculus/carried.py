@@ -19,14 +19,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from einstan.calculus.bounds import ANY, Bounds, bounds, is_regular
 from einstan.calculus.delta import is_range, range_guard, ranges_implied, solutions
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.indicators import are_opposite
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
+from einstan.calculus.poles import Poles
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.dims import axis
 from einstan.language.functions import FUNCTIONS
@@ -158,12 +158,7 @@ class Carried:
         self.forward, self.infinite = forward, parts.infinite
         self.infinite.update(infinite_tensors(forward))
         self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
-        self.poles: set[Name] = set()
-        self.between: dict[Name, Bounds] = {}
-        for equation in forward if infinite_tensors(forward, POLES) else ():
-            if self.has_poles(equation.rhs):
-                self.poles.add(equation.name)
-            self.between[equation.name] = bounds(equation.rhs, self.bounds_of)
+        self.poles = Poles(forward)
         held = [equation for equation in forward if holds(equation, Iverson)]
         kinks = kinks_of(forward) if held else ()
         self._written = {equation.name: written_brackets((equation,), kinks) for equation in held}
@@ -186,7 +181,7 @@ class Carried:
     def needed(self, term: Term, read: Name, brackets: Brackets, entries: Brackets = ()) -> Brackets:
         """Those that a term of the derivative by what is read has to repeat."""
         partial = (*term.left, *term.right) if brackets or entries else ()
-        if entries and any(map(self.has_poles, partial)):
+        if entries and any(map(self.poles.has, partial)):
             return (*brackets, *entries)
         if any(may_be_infinite(factor, self.infinite) for factor in partial):
             return brackets
@@ -214,24 +209,13 @@ class Carried:
             self.of[tensor] = indices, found
         if may_be_infinite(value, self.infinite):
             self.infinite.add(name)
-        if self.has_poles(value):
-            self.poles.add(name)
+        self.poles.learn(name, value)
 
     def learn_entries(self, tensor: Name, indices: tuple[Index, ...], each: Sequence[Brackets]) -> None:
         """Which entries of a tensor are read, from what says so of each term of its cotangent."""
         free = set(indices)
         if found := either([[bracket for bracket in brackets if free.issuperset(bracket.free)] for brackets in each]):
             self.entries[tensor] = indices, found
-
-    def bounds_of(self, tensor: Name) -> Bounds:
-        return self.between.get(tensor, ANY)
-
-    def has_poles(self, expr: Expr) -> bool:
-        """Whether an expression may be infinite though nothing in it is large: ``1 / v``, not ``1 / (v^2 + 1)``."""
-        return may_be_infinite(expr, self.poles, POLES) and (
-            any(tensor in self.poles for tensor in tensors(expr))
-            or any(isinstance(n, Apply) and not is_regular(n, self.bounds_of) for n in preorder(expr))
-        )
 
 
 def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:

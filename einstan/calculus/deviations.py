@@ -5,12 +5,12 @@ Each is an equation of its own, and each once.  What they are for is said in `ei
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
-from einstan.calculus.finite import POLES, may_be_infinite
+from einstan.calculus.poles import Poles
 from einstan.calculus.portions import Portion, Portions, small
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.language.index import Affine, Index, fresh_name, slot
@@ -40,7 +40,7 @@ class Deviations:
     """The equations that were made, by what they are of."""
 
     portions: Portions
-    infinite: Set[Name]  # tensors that may be infinite or NaN where a bracket of a portion is false
+    poles: Poles  # what may be infinite or NaN where a bracket of a portion is false
     pieces: dict[tuple[Name, str], Name] = field(default_factory=dict)
     found: dict[tuple[str, Name, Node], Name] = field(default_factory=dict)
     means: dict[Name, tuple[Portion, tuple[Index, ...], Expr]] = field(default_factory=dict)  # whose mean is taken away
@@ -126,7 +126,7 @@ class Deviations:
                 at_k = Indexed(self.made_of("value", varies, at_k), tuple(map(slot, varies)))
             each = Index(fresh_name("K", {i.name for i in named}), over.dim)
             there = substitute(at_k, {k: each})
-            open_ = may_be_infinite(value, self.infinite, POLES)
+            open_ = self.poles.has(value)
             guards = portion.implied(portion.at(of, each)) if open_ else []
             largest = simplify_product((*guards, self.piece(portion, "large", of, each), there), (each,))
             gap = Indexed(self.made_of("gap", named, simplify_sum((at_k, neg(largest)))), tuple(map(slot, named)))

@@ -27,8 +27,9 @@ from einstan.calculus.collect import size
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.deviations import Deviations
 from einstan.calculus.factors import arranged, flattened, powers
-from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import indices_read
 from einstan.calculus.partial import inlined, may_be_put_in
+from einstan.calculus.poles import Poles
 from einstan.calculus.portions import Portion, Portions
 from einstan.calculus.simplify import as_power, simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index, slot
@@ -64,7 +65,7 @@ def dominant_apart(equations: Sequence[Equation], scaled: Callable[[Name], Equat
         return list(equations)
     taken = {str(name) for e in equations for name in (e.name, *tensors(e.rhs))}
     portions = Portions(scaled, taken)
-    apart = _Apart(portions, Deviations(portions, infinite_tensors(equations, POLES)))
+    apart = _Apart(portions, Deviations(portions, Poles(equations)))
     made = [each for equation in equations for each in apart.equations(equation)]
     read, needed = list[Equation](), {equation.name for equation in equations}
     for equation in reversed(made):  # what was named on the way, and is not read
@@ -281,7 +282,7 @@ class _Apart:
     def _needed(self, factors: Sequence[Expr]) -> list[Expr]:
         """The brackets that portions imply and other factors may need, which are infinite where those are zero."""
         implied = self._implied(factors)
-        infinite = [f for f in factors if implied and may_be_infinite(f, self.deviations.infinite, POLES)]
+        infinite = [f for f in factors if implied and self.deviations.poles.has(f)]
         read = indices_read(infinite)
         return [guard for guard in implied if not read.isdisjoint(guard.free)]
 

@@ -23,12 +23,13 @@ from einstan.calculus.carried import (
     written_brackets,
 )
 from einstan.calculus.collect import shortest
-from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import indices_moved, infinite_tensors, may_be_infinite
 from einstan.calculus.hidden import behind_brackets
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
 from einstan.calculus.passes import reached, values_read
+from einstan.calculus.poles import Poles
 from einstan.calculus.program import InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import is_quotient
@@ -66,7 +67,7 @@ class Linearised:
         self.stated = extents_behind(self.forward.values())
         self.extents = {(each.index.dim, each.extent) for each in self.stated if isinstance(each, InPart)}
         infinite = self.infinite = infinite_tensors(self.forward.values())
-        self.poles = infinite_tensors(self.forward.values(), POLES)
+        self.poles = Poles(self.forward.values())
         forward = self.forward.values()
         self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
         self.said: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
@@ -164,7 +165,7 @@ class Linearised:
         value = assumed(self.names(value), self.assumptions)
         free = (*self.outer[target], *self.inner[source])
         terms = structured(value, free)
-        if self.poles and may_be_infinite(value, self.poles, POLES):
+        if self.poles.has(value):
             terms = [replace(each, core=beside_sums(each.core, self.brackets)) for each in terms]
         whole = simplify_sum(each.whole(free) for each in terms)
         return self._within(stated_extents(whole, self.stated))  # of an index that a delta has used up, a range is left
@@ -194,13 +195,12 @@ class Linearised:
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
                 if may_be_infinite(core, self.infinite):
                     self.infinite.add(access.tensor)
-                if may_be_infinite(core, self.poles, POLES):
-                    self.poles.add(access.tensor)
+                self.poles.learn(access.tensor, core)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
                 outside = [*self._brackets(core)]
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
-                outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
-                outside += read_at_labels(core, self.brackets) if self.poles else ()
+                outside += [entry for entry in entries_of(core) if self.poles.tensors or moved & set(entry.free)]
+                outside += read_at_labels(core, self.brackets) if self.poles.tensors else ()
                 each = replace(each, core=simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)

@@ -24,6 +24,7 @@ from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
 from einstan.machine.sizes.spelling import bracketed, plain_text
 from einstan.machine.targets import jax, torch
+from einstan.machine.targets.numpy import NUMPY
 from einstan.machine.targets.source import Source
 from einstan.machine.targets.spell import INFIX, Speller
 from einstan.machine.targets.target import Target, Written
@@ -150,7 +151,8 @@ class Traced(Speller):
         body = [*self.sizes.lines, *self.begin(results, self.schedule.names), *lines, f"    return {results}"]
         helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
         if isinstance(self.sizes, Asked):  # sizes are numbers of Python, of which NumPy's functions are taken
-            helpers += [f"{helper_source(name)}\n\n" for name in self.sizes.helpers if name in HELPERS or name in OWN]
+            called = dict.fromkeys(each for own in self.sizes.helpers for each in (*NUMPY.needs.get(own, ()), own))
+            helpers += [f"{helper_source(name)}\n\n" for name in called if name in HELPERS or name in OWN]
         text = "\n".join(["", "", *helpers, *self.signature(), *body]) + "\n"
         fits, checks = self.target.helpers["fits"], self.checks()
         used = f"{text}{fits}" if checks else text
