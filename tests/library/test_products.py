@@ -180,7 +180,7 @@ def test_a_hessian_that_is_zero_is_zero():
 
 def test_they_plan_and_show_their_source():
     program = network().hvp("L", {"W1": "V"}, batch="r")
-    plan = program.plan({"n": 16, "K": 5, "j": 4, "c": 3, "r": 2}, outputs=["tdW1"])
+    plan = program.plan({"n": 16, "K": 5, "j": 5, "c": 3, "r": 2}, outputs=["tdW1"])
     assert "tdW1" in str(plan)
     source = program.source(outputs=["tdW1"])
     assert "# tdW1[r,k,j] = X[N,k] tdH[r,N,j]" in source
