@@ -121,8 +121,8 @@ class FlatSystem:
         self,
         source: Source,
         equations: Sequence[str],
-        params: Mapping[str, NDArray[Any]],
-        data: Mapping[str, NDArray[Any]],
+        params: Mapping[str, NDArray[Any] | float],
+        data: Mapping[str, NDArray[Any] | float],
         wrt: Iterable[str] | None,
     ) -> None:
         program = as_program(source)
@@ -176,8 +176,8 @@ class FlatSystem:
 def flat(
     source: Source,
     loss: str,
-    params: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
 ) -> Flat:
@@ -195,8 +195,8 @@ def flat(
 def flat_system(
     source: Source,
     equations: str | Sequence[str],
-    params: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
 ) -> FlatSystem:

@@ -14,6 +14,7 @@ from einstan.language.errors import DataError
 from einstan.library.data import plain_array, require_numbers
 
 Arrays = dict[str, NDArray[Any]]
+Given = Mapping[str, NDArray[Any] | float]
 
 
 def _floats(name: str, data: object) -> NDArray[Any]:

@@ -35,8 +35,8 @@ Step = Callable[[Arrays, Arrays], tuple[Arrays, list[str], dict[str, float]]]
 def newton(
     source: Source,
     loss: str,
-    params: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-9,

@@ -27,8 +27,8 @@ BENT = "the curvature along a direction was not positive: the step ended before 
 def newton_cg(
     source: Source,
     loss: str,
-    params: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-7,

@@ -31,8 +31,8 @@ from einstan.optimize.systems import solve
 def root(
     source: Source,
     equations: str | Sequence[str],
-    params: Mapping[str, NDArray[Any]],
-    data: Mapping[str, NDArray[Any]] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-12,

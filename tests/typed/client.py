@@ -289,8 +289,9 @@ def diverged() -> int:
 
 
 def minimum(X: Array, y: Array) -> Array:
-    logistic = es.Program("Z[n] = X[n,K] w[K]\nL = sum[N](softplus(Z[N]) - y[N] Z[N]) + 1/2 w[K]^2")
-    start, data = {"w": np.zeros(2)}, {"X": X, "y": y}
+    logistic = es.Program("Z[n] = X[n,K] w[K]\nL = sum[N](softplus(Z[N]) - y[N] Z[N]) + c/2 w[K]^2")
+    start: dict[str, Array | float] = {"w": np.zeros(2)}
+    data: dict[str, Array | float] = {"X": X, "y": y, "c": 1}
     found = [
         optimize.newton(logistic, "L", start, data),
         optimize.newton_cg(logistic, "L", start, data),
