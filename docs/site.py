@@ -27,6 +27,7 @@ OUTSIDE = {
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
 }
+SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'  # to which the theme gives no name
 PAGE = os.environ.get("EINSTAN_PAGE")  # the page to try it is put in too, for which npm fetches what it runs on
 BUTTON = '<a class="md-button md-button--primary" href="try/index.html">Try it here</a>'
 FENCED = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -62,6 +63,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
     linked = outside_of_code(LINK, link, outside_of_code(DISPLAY, formula, markdown))
     return ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), linked)
+
+
+def on_post_page(output: str, **kwargs: Any) -> str:
+    return output.replace(SEARCH, f'{SEARCH} aria-label="Search"')
+
+
+def on_post_template(output_content: str, **kwargs: Any) -> str:
+    return on_post_page(output_content)
 
 
 def outside_of_code(pattern: re.Pattern[str], change: Any, text: str) -> str:

@@ -316,7 +316,7 @@ def fits(value: Any, hint: Any) -> bool:
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return type(value) in parts or any(fits(value, part) for part in parts)
-    if hint is Any or isinstance(hint, TypeVar):
+    if hint is Any or isinstance(hint, TypeVar) or _is_array(hint):
         return True
     if hint is None or hint is type(None):
         return value is None
@@ -375,14 +375,14 @@ def _holds_numbers(value: Any, hint: Any) -> bool:
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, part) and _holds_numbers(value, part) for part in parts)
+    if _is_array(hint):
+        try:
+            return sys.modules["numpy"].asarray(value).dtype.kind in "biuf"
+        except Exception:  # whatever a stranger's object raises
+            return False
     if isinstance(value, Mapping) and len(parts) == 2:
         return all(_holds_numbers(each, parts[1]) for each in value.values())
-    if not _is_array(hint):
-        return True
-    try:
-        return sys.modules["numpy"].asarray(value).dtype.kind in "biuf"
-    except Exception:  # whatever a stranger's object raises
-        return False
+    return True
 
 
 def _is_array(hint: Any) -> bool:
@@ -416,14 +416,14 @@ def wanted(hint: Any) -> str:
         return " or ".join(dict.fromkeys(wanted(part) for part in parts))
     if origin is typing.Literal:
         return " or ".join(map(repr, parts))
+    if _is_array(hint):
+        return "an array of numbers"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"a mapping from {wanted(parts[0])} to {wanted(parts[1])}"
     if isinstance(origin, type) and issubclass(origin, Iterable):
         return f"several, each {wanted(parts[0])}"
     if origin is Callable or hint is Callable:
         return "a function"
-    if _is_array(hint):
-        return "an array of numbers"
     return "anything" if hint is Any else _a(getattr(hint, "__name__", str(hint)))
 
 

@@ -44,8 +44,8 @@ STEPS = 100_000  # of the calculus, that telling a gradient from another tensor 
 
 if TYPE_CHECKING:
     import jax
-    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
@@ -251,7 +251,7 @@ class Equation(term.Equation, Composable):
         """
         return self.program.to_torch(str(self.name), wrt, double_backward, **options)
 
-    def __call__(self, *positional: Any, **arrays: Any) -> np.ndarray:
+    def __call__(self, *positional: Any, **arrays: Any) -> NDArray[Any]:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.
@@ -775,7 +775,7 @@ class Program(calculus.Program, Guessed):
         own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, NDArray[Any]]:
         """The tensors that the equations define, for these arrays, and ``sizes`` that none of them tells.
 
         Compiled anew at every call: see `compile`.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.errors import DataError
 from einstan.library.banded import banded
@@ -30,7 +32,7 @@ class Blocks:
         (('j', 'k', 'l'), ('j',), (4, 2, 2))
     """
 
-    array: np.ndarray
+    array: NDArray[Any]
     over: tuple[str, ...]  # the axes that count the blocks, by their row names
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -65,7 +67,7 @@ def blocks(tensor: FactoredTensor) -> Blocks:
     return Blocks(along(tensor, pairs), names[: cut[0]], names[cut[0] : cut[1]], names[cut[1] :])
 
 
-def along(tensor: FactoredTensor, pairs: Mapping[int, int]) -> np.ndarray:
+def along(tensor: FactoredTensor, pairs: Mapping[int, int]) -> NDArray[Any]:
     """The blocks as one array: row axes that are joined with column axes first, then the other rows, the columns."""
     order = [tensor.names[k] for k in _order(tensor, pairs)]
     return tensor.joined(*pairs.items()).transpose(*order).dense()
@@ -75,7 +77,7 @@ def _order(tensor: FactoredTensor, pairs: Mapping[int, int]) -> list[int]:
     return [*pairs, *(k for k in range(tensor.ndim) if k not in pairs and k not in pairs.values())]
 
 
-def solve(tensor: FactoredTensor, g: object) -> np.ndarray:
+def solve(tensor: FactoredTensor, g: object) -> NDArray[Any]:
     """The x with ``tensor @ x = g``.
 
     ``g`` has the axes of the rows, and may have more behind them: as many right sides at once.  The result has the axes
@@ -161,7 +163,7 @@ def cholesky(tensor: FactoredTensor) -> FactoredTensor:
     return tensor.like([Part(labels + columns, ((core, within),))])
 
 
-def _as_matrices(tensor: FactoredTensor) -> tuple[dict[int, int], np.ndarray, tuple[list[int], list[int]]]:
+def _as_matrices(tensor: FactoredTensor) -> tuple[dict[int, int], NDArray[Any], tuple[list[int], list[int]]]:
     """The blocks as matrices, ``(blocks, n, n)``, and the axes that are within them."""
     pairs = block_pairs(tensor)
     rows = [k for k in range(tensor.rows) if k not in pairs]
@@ -186,7 +188,7 @@ def _block(tensor: FactoredTensor, number: int) -> str:
     return f"the block at {where}"
 
 
-def _refuse_singular(tensor: FactoredTensor, singular: np.ndarray) -> None:
+def _refuse_singular(tensor: FactoredTensor, singular: NDArray[Any]) -> None:
     if np.any(singular):
         count = int(np.count_nonzero(singular))
         others = f", nor have {count - 1} others" if count > 1 else ""

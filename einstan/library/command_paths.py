@@ -212,7 +212,7 @@ def seconds(value: float | None) -> str:
     if value is None:
         return ""
     for scale, unit in ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s")):
-        if value < 1000 * scale or unit == "s":
+        if value < 999.5 * scale or unit == "s":  # which three digits round to the next unit
             return f"{value / scale:.3g} {unit}"
     raise AssertionError
 

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     refuse_unwritable("--output", options.output)
     state = State.load(options.saved)
     recipe, measures = kept_recipe(state, options.saved), kept_measures(state, options.saved)
-    features = read_features(options.data, state.params["W1"].shape[0], recipe.label)
+    features = read_features(options.data, state.params["W1"].shape[0], recipe.label, measures["columns"])
     scaling = Scaling(*(np.array(measures[end] if recipe.data else measures[end][0]) for end in ("low", "high")))
     classes = tuple(measures["classes"])
     network = classifier(Table(features, np.zeros(len(features), int), classes), recipe)

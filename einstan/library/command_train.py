@@ -183,9 +183,10 @@ def _rows(table: Table, recipe: Recipe) -> dict[str, np.ndarray]:
         kept, part = stratified(table.labels[rest], recipe.validation, recipe.seed + 1)
         rows |= {"train": rest[kept], "validation": rest[part]}
     if not all(len(numbers) for numbers in rows.values()):
+        enough = recipe.validation and len(rest) and len(test)  # without a part for validation
         raise DataError(
             f"{table.name} is too small: {len(table.labels)} rows cannot be split into {', '.join(rows)}",
-            repair="give more rows of every class" + (", or --validation 0" if recipe.validation else ""),
+            repair="give more rows" + " of every class" * bool(table.classes) + ", or --validation 0" * bool(enough),
         )
     return rows
 
@@ -196,7 +197,8 @@ def _measures(table: Table, recipe: Recipe) -> dict[str, Any]:
     scaling = Scaling.of(table.features[train], per_feature=bool(recipe.data))
     mean, spread = (0.0, 1.0) if table.values is None else spread_of(table, train)
     low, high = (np.atleast_1d(ends).tolist() for ends in (scaling.low, scaling.high))
-    return {"low": low, "high": high, "classes": list(table.classes), "mean": mean, "spread": spread}
+    names = {"columns": list(table.columns), "classes": list(table.classes)}
+    return {**names, "low": low, "high": high, "mean": mean, "spread": spread}
 
 
 def _targets(table: Table, train: np.ndarray, dtype: str) -> Callable[[np.ndarray], np.ndarray]:

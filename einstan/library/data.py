@@ -109,7 +109,8 @@ class Table:
     """Rows of features, a class number for each, and the names of the classes; or of a regression a value for each, and
     no classes.
 
-    ``test`` holds the row numbers of a test part where the file brings one, else None.
+    ``test`` holds the row numbers of a test part where the file brings one, else None; ``columns`` names the features
+    where the file does.
     """
 
     features: np.ndarray
@@ -118,6 +119,7 @@ class Table:
     test: np.ndarray | None = None
     name: str = ""
     values: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
 
     def split(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers for training and for testing."""

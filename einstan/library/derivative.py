@@ -34,7 +34,7 @@ from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_
 from einstan.language.threads import cached_property
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from einstan.library import api
     from einstan.library.einsum import Einsum
@@ -273,7 +273,7 @@ class Derivative(Rebuilt, Guessed):
             self._compiled = self.compile()
         return self._compiled(arrays, **named)
 
-    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> np.ndarray:
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> NDArray[Any]:
         """The derivative for these arrays with its zeros written out.
 
         Examples:

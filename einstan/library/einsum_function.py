@@ -41,7 +41,7 @@ from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import Label, Subscripts, expanded, read, tensor
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from einstan.library.api import Equation
 
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 @overload
 def einsum(subscripts: str, /) -> EinsumFunction: ...
 @overload
-def einsum(subscripts: str, operand: ArrayLike, /, *operands: ArrayLike, **options: Any) -> np.ndarray: ...
+def einsum(subscripts: str, operand: ArrayLike, /, *operands: ArrayLike, **options: Any) -> NDArray[Any]: ...
 @overload
-def einsum(operand: ArrayLike, labels: Sequence[Any], /, *others: Any, **options: Any) -> np.ndarray: ...
+def einsum(operand: ArrayLike, labels: Sequence[Any], /, *others: Any, **options: Any) -> NDArray[Any]: ...
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -105,7 +105,7 @@ class EinsumFunction(Guessed):
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
 
-    def __call__(self, *arrays: ArrayLike, **options: Any) -> np.ndarray:
+    def __call__(self, *arrays: ArrayLike, **options: Any) -> NDArray[Any]:
         """The value; ``options`` are those of `einsum`.
 
         Examples:
@@ -114,7 +114,7 @@ class EinsumFunction(Guessed):
         """
         if not arrays:
             expanded(self.subscripts, [])
-        found: np.ndarray = contract((self.subscripts.text, *arrays), **options)
+        found: NDArray[Any] = contract((self.subscripts.text, *arrays), **options)
         return found
 
     def __str__(self) -> str:
@@ -281,11 +281,11 @@ class Gradients:
         return display.shown(display.table(head, [[f"d{g.name}", g.string, ", ".join(g.operands)] for g in self], head))
 
     @overload
-    def __call__(self, *arrays: Any, cotangent: Any = None, wrt: int | str, optimize: Any = "auto") -> np.ndarray: ...
+    def __call__(self, *arrays: Any, cotangent: Any = None, wrt: int | str, optimize: Any = "auto") -> NDArray[Any]: ...
     @overload
     def __call__(
         self, *arrays: Any, cotangent: Any = None, wrt: Sequence[int | str] | None = None, optimize: Any = "auto"
-    ) -> tuple[np.ndarray, ...]: ...
+    ) -> tuple[NDArray[Any], ...]: ...
     def __call__(self, *arrays: Any, cotangent: Any = None, wrt: Any = None, optimize: Any = "auto") -> Any:
         """The gradients for these arrays: a tuple, or one array where ``wrt`` is one operand.
 
@@ -315,7 +315,7 @@ class Gradients:
             repair=nearest(operand, self.names) or f"wrt='{self.names[0]}', or its number, 0",
         )
 
-    def _cotangent(self, arrays: Sequence[np.ndarray], cotangent: Any) -> np.ndarray:
+    def _cotangent(self, arrays: Sequence[NDArray[Any]], cotangent: Any) -> NDArray[Any]:
         opened = expanded(self.subscripts, [x.ndim for x in arrays])
         sizes = sizes_of(opened, [x.shape for x in arrays])
         shape = tuple(sizes[x] for x in opened.output)
@@ -332,7 +332,7 @@ class Gradients:
             )
         return found
 
-    def _gradient(self, arrays: Sequence[np.ndarray], cotangent: np.ndarray, number: int, optimize: Any) -> Any:
+    def _gradient(self, arrays: Sequence[NDArray[Any]], cotangent: NDArray[Any], number: int, optimize: Any) -> Any:
         own = arrays[number]
         if own.dtype.kind not in "fc":
             raise DifferentiationError(
@@ -354,7 +354,7 @@ class Gradients:
         alone = not any(np.may_share_memory(result, x) for x in given)
         return result.astype(own.dtype, copy=not alone)
 
-    def _planned(self, given: Sequence[np.ndarray], own: np.ndarray, number: int, optimize: Any) -> Any:
+    def _planned(self, given: Sequence[NDArray[Any]], own: NDArray[Any], number: int, optimize: Any) -> Any:
         ranks = [x.ndim for x in given]
         ranks[number] = own.ndim
         opened = expanded(self.subscripts, ranks)

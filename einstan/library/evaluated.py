@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program, remade
@@ -107,7 +108,7 @@ class CompiledGradients(Rebuilt, Guessed):
             }
         return {name: assemble(results) for name, assemble in found.items()}
 
-    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, NDArray[Any]]:
         """The same as arrays; one that does not fit is refused before it is allocated.
 
         Examples:
@@ -222,7 +223,7 @@ class CompiledDerivative(Rebuilt, Guessed):
 
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
-    ) -> np.ndarray:
+    ) -> NDArray[Any]:
         """The same with its zeros written out; see `FactoredTensor.dense`.
 
         Examples:

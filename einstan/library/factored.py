@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language import display
 from einstan.language.arguments import blamed_methods, shown
@@ -262,7 +263,7 @@ class FactoredTensor(Guessed):
 
     # ---- dense -------------------------------------------------------------------------------------------------------
 
-    def dense(self, limit: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
+    def dense(self, limit: int | None = None, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """All entries: zeros, on whose strided diagonals the cores are written.
 
         Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
@@ -277,13 +278,13 @@ class FactoredTensor(Guessed):
         if out is not None or limit is not None or self.size > SMALL:
             self.refuse_large(limit, out)
         try:
-            found: np.ndarray = dense(self.parts, self.shape, out)
+            found: NDArray[Any] = dense(self.parts, self.shape, out)
         except MemoryError:  # more than the machine has was allowed
             self.refuse_large(min(available_memory(), self.dense_nbytes - 1))
             raise
         return mended(found, self.mirrors) if self.mirrors else found
 
-    def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
+    def refuse_large(self, limit: int | None = None, out: NDArray[Any] | None = None) -> None:
         """The error for a dense form that would not fit.
 
         Examples:
@@ -313,7 +314,7 @@ class FactoredTensor(Guessed):
                 f"out has shape {out.shape} and dtype {out.dtype}", repair=f"give {self.shape} {self.dtype}"
             )
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("a factored tensor has no dense array that could be shared; ask for a copy")
         found = self.dense()
@@ -489,7 +490,7 @@ class FactoredTensor(Guessed):
     @overload
     def __matmul__(self, other: FactoredTensor) -> FactoredTensor: ...
     @overload
-    def __matmul__(self, other: np.ndarray | Sequence[Any]) -> np.ndarray: ...
+    def __matmul__(self, other: NDArray[Any] | Sequence[Any]) -> NDArray[Any]: ...
     def __matmul__(self, other: Any) -> Any:
         """Columns of this one with rows of the other.  With an array the result is an array; axes of the array beyond
         the columns are carried along, so that ``H @ V`` is a product with many vectors.
@@ -504,7 +505,7 @@ class FactoredTensor(Guessed):
             return self.dot(other, tuple(columns), tuple(range(other.rows)))
         return self.dot(other, tuple(columns)).dense()
 
-    def __rmatmul__(self, other: Any) -> np.ndarray:
+    def __rmatmul__(self, other: Any) -> NDArray[Any]:
         """``v @ H``: the last axes of an array with the rows.
 
         Examples:
@@ -523,7 +524,7 @@ class FactoredTensor(Guessed):
         left = as_factored(array, self.names)
         return left.dot(self, tuple(range(first, array.ndim)), tuple(range(self.rows))).dense()
 
-    def diagonal(self) -> np.ndarray:
+    def diagonal(self) -> NDArray[Any]:
         """The entries whose rows and columns are equal, in the shape of the rows.
 
         Examples:
@@ -559,7 +560,7 @@ class FactoredTensor(Guessed):
 
         return blocks(self)
 
-    def solve(self, g: Any) -> np.ndarray:
+    def solve(self, g: Any) -> NDArray[Any]:
         """The x with ``H @ x = g``, block by block; see `einstan.library.blocks.solve`.
 
         Examples:
@@ -614,14 +615,14 @@ class FactoredTensor(Guessed):
 # ---- pickled ---------------------------------------------------------------------------------------------------------
 
 
-def _in_memory(array: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+def _in_memory(array: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, ...]]:
     """The array without gaps and with its axes as they lie in memory, and the order that they had."""
     order = sorted(range(array.ndim), key=lambda k: -abs(array.strides[k]))
     lying = array.transpose(order)
     return lying if lying.flags.c_contiguous else lying.copy("C"), tuple(order.index(k) for k in range(array.ndim))
 
 
-def _restored(attributes: dict[str, Any], lying: Sequence[tuple[np.ndarray, tuple[int, ...]]]) -> FactoredTensor:
+def _restored(attributes: dict[str, Any], lying: Sequence[tuple[NDArray[Any], tuple[int, ...]]]) -> FactoredTensor:
     made = FactoredTensor.__new__(FactoredTensor)
     arrays = [array.transpose(order) for array, order in lying]
     parts = [
@@ -635,7 +636,7 @@ def _restored(attributes: dict[str, Any], lying: Sequence[tuple[np.ndarray, tupl
 # ---- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def as_factored(array: np.ndarray, taken: Sequence[str] = ()) -> FactoredTensor:
+def as_factored(array: NDArray[Any], taken: Sequence[str] = ()) -> FactoredTensor:
     """An array of numbers as a tensor of one part, its axes named apart from those that are taken."""
     require_numbers("the array", array, "biufc")
     names: list[str] = []

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from einstan.language.arguments import shown
 from einstan.language.errors import DataError, nearest
 
 Shape = tuple[int, ...]
-Initialiser = Callable[[Shape, "np.random.Generator"], np.ndarray]
+Initialiser = Callable[[Shape, "np.random.Generator"], NDArray[Any]]
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -26,35 +28,35 @@ def fans(shape: Shape) -> tuple[int, int]:
     return max(math.prod(shape[:-1]), 1), max(shape[-1], 1)
 
 
-def zeros(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def zeros(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     return np.zeros(shape)
 
 
-def ones(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def ones(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     return np.ones(shape)
 
 
-def he(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def he(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     """Normal with variance 2 / inputs, for relu (He, Zhang, Ren and Sun, 2015)."""
     return generator.standard_normal(shape) * math.sqrt(2 / fans(shape)[0])
 
 
-def he_first(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def he_first(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     """`he` for a weight whose first axis is its output, as in ``Y[n,j,p] = X[n,I,p+R] W[j,I,R]``."""
     return np.moveaxis(he((*shape[1:], shape[0]), generator), -1, 0)
 
 
-def he_second(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def he_second(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     """`he` for a weight whose second axis is its output, as in a transposed convolution."""
     return np.moveaxis(he((shape[0], *shape[2:], shape[1]), generator), -1, 1)
 
 
-def lecun(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def lecun(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     """Normal with variance 1 / inputs (LeCun, Bottou, Orr and Müller, 1998)."""
     return generator.standard_normal(shape) * math.sqrt(1 / fans(shape)[0])
 
 
-def glorot(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+def glorot(shape: Shape, generator: np.random.Generator) -> NDArray[Any]:
     """Uniform with variance 2 / (inputs + outputs), for tanh and sigmoid (Glorot and Bengio, 2010)."""
     bound = math.sqrt(6 / sum(fans(shape)))
     return generator.uniform(-bound, bound, shape)
@@ -90,7 +92,7 @@ def initialiser(choice: str | Initialiser) -> Initialiser:
     return NAMED[choice]
 
 
-def draw(name: str, shape: Shape, choice: str | Initialiser, seed: int, dtype: np.typing.DTypeLike) -> np.ndarray:
+def draw(name: str, shape: Shape, choice: str | Initialiser, seed: int, dtype: DTypeLike) -> NDArray[Any]:
     """The first value of the parameter ``name``: drawn in float64 and then rounded, so that dtypes agree."""
     generator = np.random.default_rng([seed, *name.encode()])
     value = np.asarray(initialiser(choice)(shape, generator))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import blamed_methods, checked
 
@@ -47,7 +49,7 @@ def accuracy(S: str = "S", Y: str = "Y") -> Metric:
     return Metric("accuracy", (S, Y), share_of_matches)
 
 
-def share_of_matches(scores: np.ndarray, labels: np.ndarray) -> float:
+def share_of_matches(scores: NDArray[Any], labels: NDArray[Any]) -> float:
     """The share of rows whose largest entry is in the same place; one-dimensional labels are class numbers."""
     truth = labels.argmax(axis=-1) if labels.ndim > 1 else labels
     return float(np.mean(scores.argmax(axis=-1) == truth)) if len(scores) else float("nan")
@@ -59,7 +61,7 @@ def error(O: str = "O", Y: str = "Y") -> Metric:
     return Metric("error", (O, Y), lambda output, target: float(np.mean(np.abs(output - target))), False)
 
 
-def confusion(scores: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+def confusion(scores: NDArray[Any], labels: NDArray[Any], classes: int) -> NDArray[Any]:
     """``table[t, p]``: how many rows of class ``t`` were taken for class ``p``."""
     truth = labels.argmax(axis=-1) if labels.ndim > 1 else labels
     table = np.zeros((classes, classes), dtype=int)

@@ -18,6 +18,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from einstan.calculus.backward import joined
 from einstan.calculus.program import Assumption, Program
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
     from einstan.library.torch_module import NetworkModule
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 Tensor = TypeVar("Tensor")
 NOMINAL = "a nominal size"
 LARGEST = 2**62  # entries of an axis
@@ -500,7 +501,7 @@ class Network(Composable):
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
-    def init(self, seed: int = 0, dtype: np.typing.DTypeLike = np.float64, **given: Any) -> Arrays:
+    def init(self, seed: int = 0, dtype: DTypeLike = np.float64, **given: Any) -> Arrays:
         """First values of all parameters, each drawn from a generator of its own.
 
         ``given``: for any tensor an array or a shape (with None for what is not known), from which extents are learned;
@@ -607,7 +608,7 @@ class Network(Composable):
         return made(self, names, **options)
 
     @bound
-    def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
+    def evaluate(self, name: str, params: Mapping[str, NDArray[Any]], **data: NDArray[Any]) -> NDArray[Any]:
         """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor.
 
         Examples:
@@ -647,7 +648,7 @@ class Network(Composable):
                     repair=nearest(name, known) or "leave it out",
                 )
 
-    def check_assumptions(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def check_assumptions(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Refuse data for which an assumption of the network is not true, as far as the data alone can tell.
 
         Examples:
@@ -682,7 +683,7 @@ class Evaluator(Rebuilt, Guessed):
         self.compiled = passing(compile_program, options, runnable(program), self.names, context=program)
         self.needed = {str(name) for name in program.inputs}
 
-    def __call__(self, params: Mapping[str, np.ndarray] = NOTHING, /, **data: np.ndarray) -> Arrays:
+    def __call__(self, params: Mapping[str, NDArray[Any]] = NOTHING, /, **data: NDArray[Any]) -> Arrays:
         self.network._refuse_unknown(data)
         given = {name: array for name, array in together(params, data).items() if name in self.needed}
         return self.compiled(given)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import (
     ArgumentError,
@@ -28,7 +29,7 @@ from einstan.library.updates import Rule, count
 from einstan.machine.run.handed import namespace
 from einstan.machine.sizes.memory import refuse_more
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 
 
 def _as_float(made: Any, name: str, least: float, most: float, **limits: bool) -> None:
@@ -48,10 +49,10 @@ class Optimiser(Protocol):
     @property
     def rate(self) -> float: ...
 
-    def init(self, params: Mapping[str, np.ndarray]) -> Arrays: ...
+    def init(self, params: Mapping[str, NDArray[Any]]) -> Arrays: ...
 
     def update(
-        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        self, params: Mapping[str, NDArray[Any]], grads: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]: ...  # fmt: skip
 
@@ -84,7 +85,7 @@ class SGD:
         """
         return Rule(("P^(new)[i] = P[i] - rate G[i]",), {}, lambda t, scale: {"rate": self.rate * scale})
 
-    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+    def init(self, params: Mapping[str, NDArray[Any]]) -> Arrays:
         """The state before the first update.
 
         Examples:
@@ -95,7 +96,7 @@ class SGD:
 
     @blamed
     def update(
-        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        self, params: Mapping[str, NDArray[Any]], grads: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
         """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
@@ -146,7 +147,7 @@ class Momentum:
         equations = (f"V^(new)[i] = {beta} V[i] + G[i]", f"P^(new)[i] = P[i] - {step}")
         return Rule(equations, {"V": "v"}, lambda t, scale: {"rate": self.rate * scale})
 
-    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+    def init(self, params: Mapping[str, NDArray[Any]]) -> Arrays:
         """The state before the first update.
 
         Examples:
@@ -158,7 +159,7 @@ class Momentum:
 
     @blamed
     def update(
-        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        self, params: Mapping[str, NDArray[Any]], grads: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
         """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
@@ -226,7 +227,7 @@ class Adam:
 
         return Rule(equations, {"M": "m", "V": "v"}, scalars)
 
-    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+    def init(self, params: Mapping[str, NDArray[Any]]) -> Arrays:
         """The state before the first update.
 
         Examples:
@@ -242,7 +243,7 @@ class Adam:
 
     @blamed
     def update(
-        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        self, params: Mapping[str, NDArray[Any]], grads: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]],
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
         """New parameters and state, as new arrays; ``scale`` times the rate is the rate of this update.
@@ -267,7 +268,7 @@ class Adam:
         return new_params, new_state
 
 
-def _refuse_large(params: Mapping[str, np.ndarray], moments: int) -> None:
+def _refuse_large(params: Mapping[str, NDArray[Any]], moments: int) -> None:
     needed = moments * sum(_bytes(name, p) for name, p in params.items())
     refuse_more("what the optimiser keeps for each parameter", needed, "use es.SGD(...), which keeps nothing")
 

@@ -180,10 +180,9 @@ def paths(text: str, of: str = "", sizes: str = "") -> Shown:
 
     program, name = asked(text, of)
     equation, given = program[name], sizes_of(sizes)
-    found = compare(equation, known(given, letters_of(Program((equation,))), str(equation)), run=False)
-    whole = passed(program, name)
-    needed = set(letters_of(whole.whole))
-    return {**found.data(), "plan": str(whole.plan({k: n for k, n in given.items() if k.lower() in needed}))}
+    alone, whole = Program((equation,)), passed(program, name)
+    found = compare(equation, known(of_these(given, alone), letters_of(alone), str(equation)), run=False)
+    return {**found.data(), "plan": str(whole.plan(of_these(given, whole)))}
 
 
 PANELS: dict[str, Callable[..., Shown]] = {
@@ -252,6 +251,12 @@ def names_of(program: Program) -> Shown:
 def letters_of(program: Iterable[term.Equation]) -> list[str]:
     """The letters of indices, each of which has a size."""
     return list(dict.fromkeys(lowered(index.name) for equation in program for index in indices_of(equation)))
+
+
+def of_these(sizes: dict[str, int], program: Program) -> dict[str, int]:
+    """The sizes that are of letters of a program, or of axes of its tensors, W.0."""
+    letters, tensors = letters_of(program.whole), {*map(str, program.whole.ranks), *map(str, program.whole.inputs)}
+    return {key: n for key, n in sizes.items() if key.lower() in letters or key.rpartition(".")[0] in tensors}
 
 
 def shown(equation: term.Equation) -> Shown:

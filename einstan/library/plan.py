@@ -195,7 +195,7 @@ class Plan(machine.Plan, Guessed):
 def short(count: float) -> str:
     """``1.23 M``: three digits."""
     for unit in ("", " k", " M", " G", " T"):
-        if count < 1000 or unit == " T":
+        if count < 999.5 or unit == " T":  # which three digits round to the next unit
             return f"{count:.3g}{unit}"
         count /= 1000
     raise AssertionError

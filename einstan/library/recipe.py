@@ -45,11 +45,14 @@ FIELDS = record(
     }
 )  # fmt: skip
 
-# What the rows that a run was trained on measure: the ranges of their features, or one for all, the names of the
-# classes, and of a regression the mean of the values and their deviation.
+# What the rows that a run was trained on measure: the names of their features, or none, the ranges of these, or one for
+# all, the names of the classes, and of a regression the mean of the values and their deviation.
 MEASURES = record(
-    {"low": several(FINITE), "high": several(FINITE), "classes": several(TEXT), "mean": FINITE, "spread": FINITE}
-)
+    {
+        "columns": several(TEXT), "low": several(FINITE), "high": several(FINITE), "classes": several(TEXT),
+        "mean": FINITE, "spread": FINITE,
+    }
+)  # fmt: skip
 
 # A resumed run may be longer or more patient, and read its data from elsewhere; the rest is what it is.
 MAY_CHANGE = ("data", "epochs", "lr", "batch", "patience")
@@ -97,6 +100,8 @@ def kept_measures(state: State, path: str) -> dict[str, Any]:
     features, classes = state.params["W1"].shape[0], state.params[f"W{len(state.params) // 2}"].shape[1]
     if not wrong and not (len(kept["low"]) == len(kept["high"]) and len(kept["low"]) in (1, features)):
         wrong = f"it has ranges of {len(kept['low'])} features, and parameters for {features}"
+    if not wrong and len(kept["columns"]) not in (0, features):
+        wrong = f"it has names of {len(kept['columns'])} features, and parameters for {features}"
     if not wrong and len(kept["classes"] or [""]) != classes:
         wrong = f"it has {len(kept['classes'])} classes, and parameters for {classes}"
     if wrong:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.display import curves, note, table
@@ -24,7 +25,7 @@ from einstan.library.files import named
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 Row = dict[str, float]
 FIELDS: dict[str, Field] = {  # what a run is, besides its arrays
     "generator": bit_generators.misfit,
@@ -190,13 +191,13 @@ def _misfit(params: Arrays, optimiser: Arrays, best: Arrays | None) -> str:
     return ""
 
 
-def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
+def _part(arrays: Mapping[str, NDArray[Any]], part: str) -> Arrays:
     start = f"{part}/"
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
 @checked
-def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State) -> None:
+def save(path: str | os.PathLike[str], params: Mapping[str, NDArray[Any]] | State) -> None:
     """Write parameters, or a whole training run, to one ``.npz`` file.
 
     Examples:

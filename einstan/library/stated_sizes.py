@@ -17,7 +17,7 @@ def known(sizes: Mapping[str, int], letters: Any, text: str) -> dict[str, int]:
             f"there is no size for {', '.join(missing)}",
             text=text,
             inferred=f"given are {', '.join(f'{k}={n}' for k, n in sizes.items())}" if sizes else "no size is given",
-            repair="give --sizes " + ",".join(f"{letter}=64" for letter in missing),
+            repair="give --sizes " + ",".join(f"{k}={n}" for k, n in {**sizes, **dict.fromkeys(missing, 64)}.items()),
         )
     return {key: size for key, size in sizes.items() if key in letters or key.lower() in letters or "." in key}
 

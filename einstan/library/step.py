@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.program import Assumption
 from einstan.language.arguments import RAW, misfit
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad
     from einstan.library.plan import Plan
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 NOTHING: Mapping[str, Any] = {}
 Tensor = TypeVar("Tensor")
 
@@ -62,14 +62,14 @@ class Step(Rebuilt, Guessed):
             self._new_state = _packing({name: first + k for k, name in enumerate(update.states)})
 
     @overload
-    def __call__(self, params: Mapping[str, np.ndarray] = NOTHING, /, **data: Any) -> tuple[float, Arrays]: ...
+    def __call__(self, params: Mapping[str, NDArray[Any]] = NOTHING, /, **data: Any) -> tuple[float, Arrays]: ...
     @overload
     def __call__(
-        self, params: Mapping[str, np.ndarray], state: Mapping[str, Any], scale: float = 1.0, /, **data: Any
+        self, params: Mapping[str, NDArray[Any]], state: Mapping[str, Any], scale: float = 1.0, /, **data: Any
     ) -> tuple[float, Arrays, Arrays]: ...
     def __call__(
         self,
-        params: Mapping[str, np.ndarray] = NOTHING,
+        params: Mapping[str, NDArray[Any]] = NOTHING,
         state: Mapping[str, Any] | None = None,
         scale: float = 1.0,
         /,
@@ -80,7 +80,7 @@ class Step(Rebuilt, Guessed):
             if (update is None) != (state is None):
                 raise _state_mismatch(update is not None)
             if update is None or state is None:
-                numbers: Sequence[np.ndarray] = ()
+                numbers: Sequence[NDArray[Any]] = ()
                 state = NOTHING
             else:
                 numbers = update.numbers(params, state, scale)

@@ -76,8 +76,9 @@ def read_npz(path: Path) -> Table:
     )
 
 
-def read_features(path: Path, wanted: int, label: str = "") -> np.ndarray:
-    """Rows of so many features, from ``X`` of an ``.npz`` or a ``.csv``, whose label is passed over if it has one."""
+def read_features(path: Path, wanted: int, label: str = "", columns: Sequence[str] = ()) -> np.ndarray:
+    """Rows of so many features, from ``X`` of an ``.npz`` or a ``.csv``, whose label is passed over if it has one.
+    Where the ``columns`` that were learned have names and the ``.csv`` has a header, they are found by their names."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".npz":
         with opened(path) as archive:
@@ -89,7 +90,7 @@ def read_features(path: Path, wanted: int, label: str = "") -> np.ndarray:
             raise _misfit(named(path), found.shape[1], wanted)
     elif suffix == ".csv":
         with _reading(path), open_regular(path) as file:
-            found = _Rows(named(path), file, None, label, wanted).all()[0]
+            found = _Rows(named(path), file, None, label, wanted, columns).all()[0]
     else:
         raise DataError(
             f"{named(path)} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
@@ -141,14 +142,16 @@ def _labels(name: str, array: np.ndarray) -> np.ndarray:
 
 def read_csv(path: Path, told: Told | None = None, label: str = "") -> Table:
     with _reading(path), open_regular(path) as file:
-        features, spelled, labels = _Rows(named(path), file, told, label).all()
+        rows = _Rows(named(path), file, told, label)
+        features, spelled, labels = rows.all()
+    columns = tuple(rows.titles())
     if all(map(_is_number, spelled)) and not all(map(_is_whole, spelled)):
-        return _regression(path, features, np.array([float(value) for value in spelled])[labels])
+        return _regression(path, features, np.array([float(value) for value in spelled])[labels], columns=columns)
     if all(map(_is_whole, spelled)):
         names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
     else:
         names, places = np.unique(spelled, return_inverse=True)
-    return _table(path, features, names, places[labels])
+    return _table(path, features, names, places[labels], columns=columns)
 
 
 @contextmanager
@@ -170,16 +173,19 @@ def _reading(path: Path) -> Iterator[None]:
 
 class _Rows:
     """The rows of an open file: its lines in blocks, and the number of the line where each begins.  Of so many features
-    as are ``wanted`` the label may be missing."""
+    as are ``wanted`` the label may be missing, and those that were ``learned`` by names may stand in any order."""
 
     def __init__(
-        self, name: str, file: BinaryIO, told: Told | None, label: str = "", wanted: int | None = None
-    ) -> None:
+        self, name: str, file: BinaryIO, told: Told | None, label: str = "", wanted: int | None = None,
+        learned: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.name, self.file, self.told, self.label, self.wanted = name, file, told, label, wanted
         self.size = os.fstat(file.fileno()).st_size
         self.header: list[str] | None = None
         self.width = 0
         self.place = -1  # of the label in a row, behind the end where there is none
+        self.learned = list(learned)
+        self.order: list[int] = []  # of the features, where it is not that of the file
 
     def all(self) -> tuple[np.ndarray, list[str], np.ndarray]:
         """Features of all rows in one array, whose length is guessed from the first block; the labels as they are
@@ -264,6 +270,7 @@ class _Rows:
             if self.wanted is None and self.place >= self.width:
                 told = f"{self.name}: the first row has {len(first)} values, and the next {self.width}"
                 raise DataError(told, repair="give every row the same columns")
+            self.order = self.ordered()
             return number + skipped, lines[skipped:]
         return number + len(lines), []
 
@@ -284,8 +291,27 @@ class _Rows:
         )
 
     def features(self, row: Sequence[Cell]) -> list[Cell]:
-        """The cells of a row without the label."""
-        return [*row[: self.place], *row[self.place + 1 :]]
+        """The cells of a row without the label, in the order in which they were learned."""
+        cells = [*row[: self.place], *row[self.place + 1 :]]
+        return [cells[k] for k in self.order] if self.order else cells
+
+    def titles(self) -> list[str]:
+        """The names of the features, if the file has a header with one for each."""
+        header = self.header or []
+        return [name.strip() for name in self.features(header)] if len(header) == self.width else []
+
+    def ordered(self) -> list[int]:
+        """Where the features that were learned by names stand in the file; nothing where that is their own order."""
+        names = self.titles()
+        if not (names and self.learned) or names == self.learned:
+            return []
+        if len(set(names)) < len(names) or set(names) != set(self.learned):
+            raise DataError(
+                f"the columns of {self.name} are not those that were learned",
+                inferred=f"they are {', '.join(map(_short, names[:20]))}{', ...' * (len(names) > 20)}",
+                repair=f"give {','.join(map(_short, self.learned[:20]))}{',...' * (len(names) > 20)}",
+            )
+        return [names.index(name) for name in self.learned]
 
     def quickly(self, number: int, lines: list[str]) -> Iterator[Part]:
         """The rows of lines without quotes."""
@@ -370,10 +396,12 @@ def _labelled(path: Path, features: np.ndarray, labels: np.ndarray, test: np.nda
     return _table(path, features, names, numbers.reshape(-1), test)
 
 
-def _regression(path: Path, features: np.ndarray, values: np.ndarray, test: np.ndarray | None = None) -> Table:
+def _regression(
+    path: Path, features: np.ndarray, values: np.ndarray, test: np.ndarray | None = None, columns: tuple[str, ...] = ()
+) -> Table:
     require_finite("y", values)
     _refuse_misfit(path, features, len(values))
-    return Table(features, np.zeros(len(values), int), (), test, os.fspath(path), values)
+    return Table(features, np.zeros(len(values), int), (), test, os.fspath(path), values, columns)
 
 
 def _refuse_misfit(path: Path, features: np.ndarray, labels: int) -> None:
@@ -387,8 +415,9 @@ def _refuse_misfit(path: Path, features: np.ndarray, labels: int) -> None:
 
 
 def _table(
-    path: Path, features: np.ndarray, names: np.ndarray, numbers: np.ndarray, test: np.ndarray | None = None
-) -> Table:
+    path: Path, features: np.ndarray, names: np.ndarray, numbers: np.ndarray, test: np.ndarray | None = None,
+    columns: tuple[str, ...] = (),
+) -> Table:  # fmt: skip
     name = named(path)
     _refuse_misfit(path, features, len(numbers))
     if len(names) < 2:
@@ -396,4 +425,4 @@ def _table(
             f"{name}: all labels are {_short(str(names[0]))}, and a classifier needs at least two classes",
             repair="give rows of another class; the label is the last column of a .csv file, or --label",
         )
-    return Table(features, numbers, tuple(str(name) for name in names), test, os.fspath(path))
+    return Table(features, numbers, tuple(str(name) for name in names), test, os.fspath(path), columns=columns)

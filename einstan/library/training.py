@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import ArgumentError, checked, number, passing, require, shown, whole
 from einstan.language.errors import DataError, EinstanError
@@ -64,10 +65,10 @@ class Interrupted(KeyboardInterrupt):
 def fit(
     network: Network,
     loss: str,
-    data: Mapping[str, np.ndarray],
+    data: Mapping[str, NDArray[Any]],
     *,
-    params: Mapping[str, np.ndarray] | None = None,
-    validation: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any]] | None = None,
+    validation: Mapping[str, NDArray[Any]] | None = None,
     epochs: int = 20,
     batch: int = 32,
     optimiser: Optimiser | None = None,
@@ -289,7 +290,7 @@ class _Goal:
 # ---- before the first epoch ------------------------------------------------------------------------------------------
 
 
-def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
+def _checked(network: Network, data: Mapping[str, NDArray[Any]]) -> Arrays:
     arrays = {name: plain_array(name, array, network.program) for name, array in data.items()}
     require_names(arrays, network.inputs, "an input of the network", network.program)
     for name, array in arrays.items():
@@ -304,7 +305,7 @@ def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
 def _first_state(
     network: Network,
     data: Arrays,
-    params: Mapping[str, np.ndarray] | None,
+    params: Mapping[str, NDArray[Any]] | None,
     optimiser: Optimiser,
     seed: int,
     resume: State | str | os.PathLike[str] | None,
@@ -372,7 +373,7 @@ class _Cutter:
         kept = set(names)
         self.data = {name: array for name, array in self.data.items() if name in kept}
 
-    def __call__(self, rows: np.ndarray) -> Arrays:
+    def __call__(self, rows: NDArray[Any]) -> Arrays:
         cut = {}
         for name, array in self.data.items():
             for k in self.axes[name]:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.program import Program
 from einstan.language import parse
@@ -22,7 +23,7 @@ from einstan.language.term import Equation
 from einstan.library.rename import renamed
 from einstan.machine.run.handed import library
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 LETTERS = "ijklmnopqrstuvw"
 NEW = "Afterwards"  # in the place of ^(new), which is a power where no slots follow: a parameter may be a scalar
 
@@ -84,7 +85,7 @@ class Update(Rebuilt):
             )
         )
         self.first = self.params[0] if self.params else ""  # its precision is that of the numbers
-        self._latest: tuple[dict[str, float], Any, tuple[np.ndarray, ...]] = ({}, None, ())
+        self._latest: tuple[dict[str, float], Any, tuple[NDArray[Any], ...]] = ({}, None, ())
 
     def _equations(self, name: str, rank: int) -> list[Equation]:
         slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""

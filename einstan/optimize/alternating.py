@@ -7,8 +7,10 @@ block is block-diagonal, as it is along the rows of each factor, that solve is o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import HUGE, checked, number
 from einstan.language.arguments import whole as whole_number
@@ -26,8 +28,8 @@ def alternating(
     source: Source,
     loss: str,
     blocks: Sequence[str | Sequence[str]],
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     tol: float = 1e-6,
     max_iterations: int = 500,

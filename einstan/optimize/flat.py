@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.passes import require_defined
 from einstan.language.arguments import checked, checked_methods
@@ -50,7 +51,7 @@ class Flat(Rebuilt):
         self.pack, self.unpack = self.layout.pack, self.layout.unpack
         self._hessian: Curvature | None = None
 
-    def fun(self, x: np.ndarray) -> float:
+    def fun(self, x: NDArray[Any]) -> float:
         """The value.
 
         Examples:
@@ -60,7 +61,7 @@ class Flat(Rebuilt):
         """
         return self.objective.value(self.unpack(x))
 
-    def jac(self, x: np.ndarray) -> np.ndarray:
+    def jac(self, x: NDArray[Any]) -> NDArray[Any]:
         """The gradient, as long as ``x``.
 
         Examples:
@@ -70,7 +71,7 @@ class Flat(Rebuilt):
         """
         return self.fun_and_jac(x)[1]
 
-    def fun_and_jac(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+    def fun_and_jac(self, x: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """Both at once, for ``jac=True``.
 
         Examples:
@@ -81,7 +82,7 @@ class Flat(Rebuilt):
         value, gradient = self.objective.value_and_gradient(self.unpack(x))
         return value, self.pack(gradient)
 
-    def hess(self, x: np.ndarray) -> np.ndarray:
+    def hess(self, x: NDArray[Any]) -> NDArray[Any]:
         """The Hessian, dense.
 
         Examples:
@@ -94,7 +95,7 @@ class Flat(Rebuilt):
             self._hessian = hessian(self.objective)
         return dense(self._hessian(self.unpack(x)), self.layout, self.layout)
 
-    def hessp(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def hessp(self, x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
         """The Hessian times a vector; the Hessian is not made.
 
         Examples:
@@ -120,8 +121,8 @@ class FlatSystem:
         self,
         source: Source,
         equations: Sequence[str],
-        params: Mapping[str, np.ndarray],
-        data: Mapping[str, np.ndarray],
+        params: Mapping[str, NDArray[Any] | float],
+        data: Mapping[str, NDArray[Any] | float],
         wrt: Iterable[str] | None,
     ) -> None:
         program = as_program(source)
@@ -146,10 +147,10 @@ class FlatSystem:
     def __reduce__(self) -> tuple[Any, ...]:
         return FlatSystem, self._made_of
 
-    def _residual(self, x: np.ndarray) -> Arrays:
+    def _residual(self, x: NDArray[Any]) -> Arrays:
         return dict(zip(self._names, self._values(self.unpack(x)), strict=True))
 
-    def fun(self, x: np.ndarray) -> np.ndarray:
+    def fun(self, x: NDArray[Any]) -> NDArray[Any]:
         """The values, in one vector.
 
         Examples:
@@ -159,7 +160,7 @@ class FlatSystem:
         """
         return self._rows.pack(self._residual(x))
 
-    def jac(self, x: np.ndarray) -> np.ndarray:
+    def jac(self, x: NDArray[Any]) -> NDArray[Any]:
         """The Jacobian, dense: a row per value, a column per unknown.
 
         Examples:
@@ -175,8 +176,8 @@ class FlatSystem:
 def flat(
     source: Source,
     loss: str,
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
 ) -> Flat:
@@ -194,8 +195,8 @@ def flat(
 def flat_system(
     source: Source,
     equations: str | Sequence[str],
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
 ) -> FlatSystem:
@@ -210,7 +211,7 @@ def flat_system(
     return FlatSystem(source, [equations] if isinstance(equations, str) else list(equations), params, data or {}, wrt)
 
 
-def dense(pieces: Sequence[Piece | Band], rows: Layout, columns: Layout) -> np.ndarray:
+def dense(pieces: Sequence[Piece | Band], rows: Layout, columns: Layout) -> NDArray[Any]:
     """The whole matrix of a system, its zeros written out."""
     needed = 16 * rows.size * columns.size  # and once more while it is solved
     refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError
@@ -31,8 +33,8 @@ def gauss_newton(
     source: Source,
     loss: str,
     outputs: str | Sequence[str],
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-9,
@@ -66,8 +68,8 @@ def levenberg_marquardt(
     source: Source,
     loss: str,
     outputs: str | Sequence[str],
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-9,

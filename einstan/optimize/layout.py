@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import blamed_methods
 from einstan.language.errors import DataError
 from einstan.library.data import plain_array, require_numbers
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
+Given = Mapping[str, NDArray[Any] | float]
 
 
-def _floats(name: str, data: object) -> np.ndarray:
+def _floats(name: str, data: object) -> NDArray[Any]:
     array = plain_array(name, data)
     require_numbers(name, array)
     return array.astype(float, copy=False)
@@ -39,21 +42,21 @@ class Layout:
         self.size = sum(math.prod(shape) for shape in self.shapes.values())
 
     @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray]) -> Layout:
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Layout:
         """The layout of arrays like these."""
         return cls({name: np.shape(array) for name, array in arrays.items()})
 
-    def pack(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    def pack(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The arrays as one vector."""
         parts = [np.asarray(arrays[name], dtype=float).reshape(-1) for name in self.shapes]
         return np.concatenate(parts) if parts else np.zeros(0)
 
-    def pack_rows(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    def pack_rows(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Arrays with one more axis in front as the rows of a matrix."""
         parts = [np.reshape(arrays[name], (len(arrays[name]), math.prod(shape))) for name, shape in self.shapes.items()]
         return np.concatenate(parts, axis=1)
 
-    def unpack(self, vector: np.ndarray) -> Arrays:
+    def unpack(self, vector: NDArray[Any]) -> Arrays:
         """The vector as arrays of floats; those are views where they can be."""
         given = _floats("the vector", vector)
         if given.shape != (self.size,):
@@ -65,10 +68,10 @@ class Layout:
             )
         return {name: part.reshape(self.shapes[name]) for name, part in self._cut(given, 0)}
 
-    def unpack_rows(self, matrix: np.ndarray) -> Arrays:
+    def unpack_rows(self, matrix: NDArray[Any]) -> Arrays:
         """The rows of a matrix as arrays with one more axis in front."""
         return {name: part.reshape(len(matrix), *self.shapes[name]) for name, part in self._cut(matrix, 1)}
 
-    def _cut(self, array: np.ndarray, axis: int) -> list[tuple[str, np.ndarray]]:
+    def _cut(self, array: NDArray[Any], axis: int) -> list[tuple[str, NDArray[Any]]]:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])[:-1]
         return list(zip(self.shapes, np.split(array, ends, axis=axis), strict=True))

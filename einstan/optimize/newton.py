@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError
@@ -33,8 +35,8 @@ Step = Callable[[Arrays, Arrays], tuple[Arrays, list[str], dict[str, float]]]
 def newton(
     source: Source,
     loss: str,
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-9,
@@ -137,6 +139,6 @@ def started(objective: Objective) -> tuple[float, Arrays]:
     return loss, gradient
 
 
-def norm_of(arrays: Mapping[str, np.ndarray]) -> float:
+def norm_of(arrays: Mapping[str, NDArray[Any]]) -> float:
     """The Euclidean norm of all entries together."""
     return math.sqrt(sum(float(np.vdot(array, array)) for array in arrays.values()))

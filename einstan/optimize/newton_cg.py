@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.optimize.layout import Arrays
@@ -25,8 +27,8 @@ BENT = "the curvature along a direction was not positive: the step ended before 
 def newton_cg(
     source: Source,
     loss: str,
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-7,
@@ -55,7 +57,7 @@ def newton_cg(
     most = min(2 * layout.size, 250) if products is None else products
 
     def step(here: Arrays, gradient: Arrays) -> tuple[Arrays, list[str], dict[str, float]]:
-        def product(vector: np.ndarray) -> np.ndarray:
+        def product(vector: NDArray[Any]) -> NDArray[Any]:
             return layout.pack(objective.product(here, layout.unpack(vector))) + damping * vector
 
         found, used, note = conjugate_gradients(product, layout.pack(gradient), most)
@@ -68,8 +70,8 @@ def newton_cg(
 
 
 def conjugate_gradients(
-    product: Callable[[np.ndarray], np.ndarray], gradient: np.ndarray, most: int
-) -> tuple[np.ndarray, int, list[str]]:
+    product: Callable[[NDArray[Any]], NDArray[Any]], gradient: NDArray[Any], most: int
+) -> tuple[NDArray[Any], int, list[str]]:
     """A step that leads down, the number of products it took, and a note where the curvature was not positive."""
     norm = math.sqrt(gradient @ gradient)
     enough = min(0.5, math.sqrt(norm)) * norm
@@ -92,7 +94,7 @@ def conjugate_gradients(
     return step, most, []
 
 
-def bends_down(product: Callable[[np.ndarray], np.ndarray], size: int) -> str | None:
+def bends_down(product: Callable[[NDArray[Any]], NDArray[Any]], size: int) -> str | None:
     """What is wrong with a symmetric matrix as the Hessian at a minimum, as far as a few products with it show.
 
     Its least eigenvalue on a Krylov space of a direction chosen by chance, but always the same (Lanczos, 1950).

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.passes import require_tensor
 from einstan.language.arguments import checked_methods
@@ -21,7 +22,7 @@ from einstan.library.assumptions import check_assumption
 from einstan.library.data import plain_array
 from einstan.library.network import Network
 from einstan.machine.sizes.refusals import wrong_rank
-from einstan.optimize.layout import Arrays, Layout
+from einstan.optimize.layout import Arrays, Given, Layout
 
 Source = Network | api.Program | Equation
 
@@ -54,8 +55,8 @@ class Objective:
         self,
         source: Source,
         loss: str,
-        params: Mapping[str, np.ndarray],
-        data: Mapping[str, np.ndarray] | None = None,
+        params: Mapping[str, NDArray[Any] | float],
+        data: Mapping[str, NDArray[Any] | float] | None = None,
         wrt: Iterable[str] | None = None,
     ) -> None:
         self.program, self.loss = as_program(source), loss
@@ -65,12 +66,12 @@ class Objective:
         for assumption in self.program.assumptions:
             check_assumption(assumption, self.data)
         self.layout = Layout.of(self.start)
-        self._functions: dict[object, Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]] = {}
+        self._functions: dict[object, Callable[[Given], tuple[NDArray[Any], ...]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Objective, (self.program, self.loss, self.start, self.data, self.names)
 
-    def value(self, params: Mapping[str, np.ndarray]) -> float:
+    def value(self, params: Mapping[str, NDArray[Any] | float]) -> float:
         """The scalar at these parameters.
 
         Examples:
@@ -81,7 +82,7 @@ class Objective:
         (value,) = self.function("value", lambda: self.program, (self.loss,))(params)
         return float(value)
 
-    def value_and_gradient(self, params: Mapping[str, np.ndarray]) -> tuple[float, Arrays]:
+    def value_and_gradient(self, params: Mapping[str, NDArray[Any] | float]) -> tuple[float, Arrays]:
         """The scalar and its gradient, one array per parameter.
 
         Examples:
@@ -93,7 +94,7 @@ class Objective:
         value, *gradients = self.function("gradient", self._with_gradient, names)(params)
         return float(value), dict(zip(self.names, gradients, strict=True))
 
-    def product(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
+    def product(self, params: Mapping[str, NDArray[Any] | float], directions: Mapping[str, NDArray[Any]]) -> Arrays:
         """The Hessian times a direction, given and returned as one array per parameter.
 
         Examples:
@@ -104,7 +105,7 @@ class Objective:
         names = [f"td{name}" for name in self.names]
         return self._along("product", lambda: self.program.hvp(self.loss, self.names), names, params, directions)
 
-    def products(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
+    def products(self, params: Mapping[str, NDArray[Any] | float], directions: Mapping[str, NDArray[Any]]) -> Arrays:
         """The Hessian times several directions, which stand along the first axis.
 
         Examples:
@@ -121,7 +122,7 @@ class Objective:
         return self._along("products", made, names, params, directions)
 
     def gauss_newton_products(
-        self, outputs: Sequence[str], params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]
+        self, outputs: Sequence[str], params: Mapping[str, NDArray[Any] | float], directions: Mapping[str, NDArray[Any]]
     ) -> Arrays:
         """The Gauss-Newton matrix times several directions, which stand along the first axis.
 
@@ -143,8 +144,8 @@ class Objective:
         key: object,
         made: Callable[[], api.Program],
         names: Sequence[str],
-        params: Mapping[str, np.ndarray],
-        directions: Mapping[str, np.ndarray],
+        params: Given,
+        directions: Given,
     ) -> Arrays:
         function = self.function(key, made, names)
         found = function({**params, **{f"{DIRECTION}{name}": array for name, array in directions.items()}})
@@ -156,7 +157,7 @@ class Objective:
 
     def function(
         self, key: object, made: Callable[[], api.Program], outputs: Sequence[str]
-    ) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
+    ) -> Callable[[Given], tuple[NDArray[Any], ...]]:
         """The outputs of a program as a function of the parameters, compiled once per key."""
         if key not in self._functions:
             self._functions[key] = function_of(made(), outputs, self.data)
@@ -164,14 +165,14 @@ class Objective:
 
 
 def function_of(
-    program: api.Program, outputs: Sequence[object], data: Mapping[str, np.ndarray], **options: Any
-) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
+    program: api.Program, outputs: Sequence[object], data: Given, **options: Any
+) -> Callable[[Given], tuple[NDArray[Any], ...]]:
     """``f(arrays) -> outputs``, compiled, with the data bound."""
     compiled = program.compile(outputs=outputs, **options)
     read = {*compiled.texts, *compiled.unread}
     bound = {name: array for name, array in data.items() if name in read}
 
-    def function(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    def function(arrays: Given) -> tuple[NDArray[Any], ...]:
         return compiled.call({**bound, **{name: array for name, array in arrays.items() if name in read}}, {})
 
     return function
@@ -183,7 +184,7 @@ def as_program(source: Source) -> api.Program:
     return source if isinstance(source, api.Program) else api.Program((source,))
 
 
-def names_of(program: api.Program, params: Mapping[str, np.ndarray], wrt: Iterable[str] | None) -> tuple[str, ...]:
+def names_of(program: api.Program, params: Given, wrt: Iterable[str] | None) -> tuple[str, ...]:
     """The parameters that vary, all of which have a first value."""
     names = tuple(params) if wrt is None else tuple(dict.fromkeys(wrt))
     for name in names:
@@ -205,15 +206,13 @@ def names_of(program: api.Program, params: Mapping[str, np.ndarray], wrt: Iterab
     return names
 
 
-def starting(program: api.Program, names: Iterable[str], params: Mapping[str, np.ndarray]) -> Arrays:
+def starting(program: api.Program, names: Iterable[str], params: Given) -> Arrays:
     """The first values of the parameters that vary: finite floats, with as many axes as their tensors have slots."""
     return {name: _as_floats(program, name, params[name]) for name in names}
 
 
-def held(
-    program: api.Program, start: Arrays, params: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The arrays of what does not vary: those parameters, and the data."""
+def held(program: api.Program, start: Arrays, params: Given, data: Given) -> dict[str, Any]:
+    """The arrays and numbers of what does not vary: those parameters, and the data."""
     for name in data:
         _require_known(program, name)
         if name in params:
@@ -229,7 +228,7 @@ def held(
     return found
 
 
-def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray:
+def _as_floats(program: api.Program, name: str, given: NDArray[Any] | float) -> NDArray[Any]:
     try:
         given = plain_array(name, given, program)
         if given.dtype.kind in "cmMVSU":  # of dates, records and texts NumPy would make floats

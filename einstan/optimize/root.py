@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from einstan.calculus.passes import dependencies, require_defined
 from einstan.language.arguments import HUGE, checked, number, whole
@@ -30,8 +31,8 @@ from einstan.optimize.systems import solve
 def root(
     source: Source,
     equations: str | Sequence[str],
-    params: Mapping[str, np.ndarray],
-    data: Mapping[str, np.ndarray] | None = None,
+    params: Mapping[str, NDArray[Any] | float],
+    data: Mapping[str, NDArray[Any] | float] | None = None,
     *,
     wrt: Iterable[str] | None = None,
     tol: float = 1e-12,
@@ -76,10 +77,10 @@ def root(
     rest = held(program, here, params, data or {})
     residuals = function_of(program, rows, rest)
 
-    def residual(at_params: Mapping[str, np.ndarray]) -> Arrays:
+    def residual(at_params: Mapping[str, NDArray[Any]]) -> Arrays:
         return dict(zip(rows, residuals(at_params), strict=True))
 
-    def merit(at_params: Mapping[str, np.ndarray]) -> float:
+    def merit(at_params: Mapping[str, NDArray[Any]]) -> float:
         return 0.5 * norm_of(residual(at_params)) ** 2
 
     values = residual(here)

@@ -131,6 +131,13 @@ def test_values_of_other_rows(run, tmp_path):
     head, *values = run("predict", "run.npz", "others.csv")[1].splitlines()
     assert head == "value"
     assert np.allclose(list(map(float, values)), [20.5, 50.5], atol=0.2)
+    for text in ("b,a\n-10,10\n-25,25\n", "y, b ,a\n0,-10,10\n0,-25,25\n", 'b,y,a\n-10,"0",10\n-25,0,25\n'):
+        (tmp_path / "turned.csv").write_text(text)  # columns are found by their names
+        assert run("predict", "run.npz", "turned.csv")[1].splitlines() == [head, *values]
+    for text in ("a,c\n10,-10\n", "b,b\n10,-10\n", "price,a\n10,-10\n"):
+        (tmp_path / "others.csv").write_text(text)
+        told = "the columns of others.csv are not those that were learned"
+        assert told in run("predict", "run.npz", "others.csv")[2]
 
 
 def test_predict_refuses(run, table, tmp_path):

@@ -111,6 +111,9 @@ def test_sizes_of_other_equations_are_passed_over():
     text = "P[q,k] = softmax[k](Q[q,E] M[k,E])\nO[q,d] = P[q,K] V[K,d]"
     found = shown("paths", text=text, of="P", sizes="q=4, k=8, e=2, d=8")
     assert found["sizes"] == {"q": 4, "k": 8, "e": 2}
+    rows = "E[n,d] = W[t[n],d]\nL = 1/2 E[N,D]^2"  # of an axis that no letter reads the size is that of its place
+    for of in "EL":
+        assert "FLOPs" in shown("paths", text=rows, of=of, sizes="n=4, d=8, W.0=3")["plan"]
     assert (
         "there is no size for e" in answer("paths", {"text": text, "of": "P", "sizes": "q=4, k=8"})["error"]["problem"]
     )

@@ -79,6 +79,7 @@ def test_without_a_run_nothing_is_allocated(run, text):
     ("arguments", "message"),
     [
         (("ij,jk->ik", "--sizes", "i=2,j=3"), "there is no size for k"),
+        (("ij,jk->ik", "--sizes", "i=2,j=3"), "repair:   give --sizes i=2,j=3,k=64"),
         (("ij,jk->iz", "--sizes", "i=2,j=3,k=4"), "z cannot stand behind the arrow: no operand has it"),
         (
             ("...ij,...jk", "--sizes", "i=2,j=3,k=4"),

@@ -98,7 +98,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Derivative.__call__": {"arrays": ARRAYS}, "Derivative.dense": {"arrays": ARRAYS},
     "CompiledDerivative.__call__": {"arrays": ARRAYS}, "CompiledDerivative.dense": {"arrays": ARRAYS},
     "CompiledGradients.__call__": {"arrays": ARRAYS}, "CompiledGradients.dense": {"arrays": ARRAYS},
-    "Derivative.jacobian": {"order": "forward"},
+    "Derivative.jacobian": {"order": "forward"}, "Program.__call__": {"arrays": ARRAYS},
     "Step.__call__": {"params": PARAMS, "state": None, "data": DATA}, "SGD.update": {"state": SGD.init(PARAMS)},
     "Momentum.update": {"state": es.Momentum().init(PARAMS)}, "Adam.update": {"state": es.Adam().init(PARAMS)},
     "FactoredTensor.axis": {"which": 0}, "FactoredTensor.dot": {"other": np.ones(2), "over": (0,)},

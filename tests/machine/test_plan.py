@@ -156,7 +156,7 @@ def test_a_limit_is_for_what_a_call_makes_not_for_what_it_is_given():
 
 def test_memory_is_measured():
     assert available_memory() > 2**20
-    assert [human_bytes(n) for n in (5, 5000, 551e9)] == ["5 bytes", "5 kB", "551 GB"]
+    assert [human_bytes(n) for n in (5, 5000, 999_600, 551e9)] == ["5 bytes", "5 kB", "1 MB", "551 GB"]
 
 
 def test_the_order_of_a_product():

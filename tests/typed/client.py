@@ -27,7 +27,7 @@ from einstan.library.step import Step
 from einstan.machine.run.compiled import Compiled
 
 Array = NDArray[np.float64]
-Anything = np.ndarray[tuple[Any, ...], np.dtype[Any]]  # whose precision is that of what is given
+Anything = NDArray[Any]  # whose precision is that of what is given
 TEXT = "Z[n] = X[n,K] w[K]\nL = 1/|N| (Z[N] - y[N])^2"
 X, y = np.eye(4), np.ones(4)
 START, DATA = {"w": np.zeros(4)}, {"X": X, "y": y}
@@ -216,7 +216,8 @@ class Told(es.Callback):
 
 def optimisers() -> dict[str, Array]:
     params: dict[str, Array] = dict(START)
-    for optimiser in (es.SGD(0.1), es.Momentum(0.1), es.Adam(0.1)):
+    every: tuple[es.SGD | es.Momentum | es.Adam, ...] = (es.SGD(0.1), es.Momentum(0.1), es.Adam(0.1))
+    for optimiser in every:
         params, state = optimiser.update(params, {"w": y}, optimiser.init(params))
         assert_type(optimiser.rule.equations, tuple[str, ...])
         assert "step" in state
@@ -288,8 +289,9 @@ def diverged() -> int:
 
 
 def minimum(X: Array, y: Array) -> Array:
-    logistic = es.Program("Z[n] = X[n,K] w[K]\nL = sum[N](softplus(Z[N]) - y[N] Z[N]) + 1/2 w[K]^2")
-    start, data = {"w": np.zeros(2)}, {"X": X, "y": y}
+    logistic = es.Program("Z[n] = X[n,K] w[K]\nL = sum[N](softplus(Z[N]) - y[N] Z[N]) + c/2 w[K]^2")
+    start: dict[str, Array | float] = {"w": np.zeros(2)}
+    data: dict[str, Array | float] = {"X": X, "y": y, "c": 1}
     found = [
         optimize.newton(logistic, "L", start, data),
         optimize.newton_cg(logistic, "L", start, data),
@@ -304,7 +306,9 @@ def minimum(X: Array, y: Array) -> Array:
     system = optimize.flat_system(logistic, "Z", start, data)
     assert_type((flat, system), tuple[optimize.Flat, optimize.FlatSystem])
     assert_type(flat.fun(flat.x0), float)
-    hessian: Array = flat.hess(flat.x0) + system.jac(system.x0).T @ system.jac(system.x0)
+    hessian: Array = flat.hess(flat.x0)
+    jacobian: Array = system.jac(system.x0)
+    hessian += jacobian.T @ jacobian
     objective = optimize.Objective(logistic, "L", start, data)
     assert_type(objective.value(start), float)
     gradient: dict[str, Array] = objective.value_and_gradient(start)[1]

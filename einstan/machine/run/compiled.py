@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, sizes_read
@@ -60,6 +60,9 @@ from einstan.machine.targets.any_size import any_size
 from einstan.machine.targets.laid_out import specialised
 from einstan.machine.targets.numba import fused
 from einstan.machine.targets.source import Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Array = Any
 Made = TypeVar("Made")
@@ -192,7 +195,7 @@ class Compiled(Rebuilt, Guessed):
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
-    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, np.ndarray]:
+    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, NDArray[Any]]:
         if arrays is None or (type(arrays) is dict and not named):
             results = self.entered(named if arrays is None else arrays)
             if results is not None:

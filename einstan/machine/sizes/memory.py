@@ -112,7 +112,7 @@ def refuse_more(what: str, needed: int, repair: str) -> None:
 def human_bytes(count: float) -> str:
     count = min(count, 10**300)  # whole numbers of Python may be more than any float
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
-        if count < 1000 or unit == "PB":
+        if count < 999.5 or unit == "PB":  # which three digits round to the next unit
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
         count /= 1000
     raise AssertionError
