@@ -35,11 +35,11 @@ SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __
 # What one part of the library calls of another, with what that has checked.
 INSIDE = {
     "Compiled.as_written", "Compiled.call", "Compiled.called", "Compiled.carefully", "Compiled.entered",
-    "Compiled.gather", "Compiled.misread", "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.rebuilt",
-    "Equation.over", "FactoredTensor.of_cores", "Function.pulled", "Function.pushed", "Objective.function", "Part.add_to",
-    "Part.boxes", "Part.core", "Part.every_size", "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes",
-    "Part.steps", "Part.within", "Part.without", "Program.dim", "Program.resolved", "Subscripts.span",
-    "TorchFunction.checks", "TorchFunction.torch",
+    "Compiled.gather", "Compiled.misread", "Compiled.prepared", "Compiled.specialise", "Compiled.told",
+    "Equation.over", "Equation.rebuilt", "FactoredTensor.of_cores", "Function.pulled", "Function.pushed",
+    "Objective.function", "Part.add_to", "Part.boxes", "Part.core", "Part.every_size", "Part.numbered",
+    "Part.reduced", "Part.renamed", "Part.sizes", "Part.steps", "Part.within", "Part.without", "Program.dim",
+    "Program.resolved", "Subscripts.span", "TorchFunction.checks", "TorchFunction.torch",
     *(f"{kind}.{name}" for kind in ("Function", "TorchFunction")
       for name in ("arranged", "compiled", "level", "library", "once", "rest", "twice", "unannounced")),
 }  # fmt: skip
