@@ -14,7 +14,7 @@ from einstan.language.errors import NotationError
 from einstan.language.factors import index_names
 from einstan.language.holds import Ambiguity, Placement
 from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, fresh_name, is_capital
-from einstan.language.lacking import lacking
+from einstan.language.lacking import lacking, run_in
 from einstan.language.node import Node
 from einstan.language.occurrences import is_form, names_in
 from einstan.language.own import applied
@@ -288,6 +288,8 @@ class Scope(Names):
         """Whether letters that the body does not have are meant to count: ``sum[K](1)`` of a number, and where a
         ``where`` says how far they run."""
         stated = self.derived or all(index.name in self.stated_by for index in missing)
+        if not stated and run_in(node):
+            return False
         return node.operation not in REDUCED and (stated or not (body.free or bound_indices(body)))
 
     def check_shadow(self, node: Binder, env: Environment) -> None:

@@ -3,7 +3,7 @@ r"""Letters that stand together and may be a product: refused with the product, 
 hν, ωt, αβ                 a Greek letter and another one; Δx, dθ and λmax are one name
 mv beside m and v          names that the text has, as numbers or as indices, and cos(2 pi kn) beside k and n
 sinx, cosθ, ln2            a function and its argument
-δ_ij, a_ij beside i, j     a subscript of indices
+δ_ij, a_ij beside i, j     a subscript of indices, and A_ii, a trace
 x1y1, a1x beside a0        numbered letters, and β_1x beside β_0
 mc^2, AK^α                 a power, which is that of the last letter or of one name
 
@@ -34,6 +34,7 @@ _NUMBERED = re.compile(r"([^\W\d_])(_?)(\d+)([^\W\d_])(\d*)")  # x1y1, a1x, β_1
 _LINK = re.compile(r"[^\W\d_](?:_\d+)?")
 _CHAIN = re.compile(rf"(?:{_LINK.pattern})*[^\W\d_]_\d+[^\W\d_]_\d+")  # q_1q_2
 _INDICES = re.compile(r"(?!in|ln|min|pin|nil)[ijklmn]{2,3}")  # which nobody writes as a label
+_TRACES = ("ii", "jj", "kk")
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
 _POWER = re.compile(r"\s*(?:\^|\*\*|[²³])")
@@ -65,7 +66,8 @@ def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
             return next(_parted(name, apart.__contains__, apart.__contains__), None) is not None
         if kind == "numbered":
             return bool(_numbered(name, everywhere))
-        return kind == "product" or not letters.isdisjoint(name.partition("_")[2])
+        below = name.partition("_")[2]
+        return kind == "product" or below in _TRACES or not letters.isdisjoint(below)
 
     return {name for name, kind in kinds.items() if looks_glued(name, kind)}
 
@@ -140,9 +142,11 @@ def _refused(
     name, labelled, applied = found[0], _LABELLED.fullmatch(found[0]), _APPLIED.fullmatch(found[0])
     is_delta = labelled is not None and labelled[1] in ("δ", "delta")
     letters = {index.lower() for index in indices}
-    run = labelled is not None and _INDICES.fullmatch(labelled[2]) and not letters.isdisjoint(labelled[2])
+    trace = labelled is not None and labelled[2] in _TRACES and letters.isdisjoint(labelled[2])
+    run = labelled is not None and _INDICES.fullmatch(labelled[2]) and (trace or not letters.isdisjoint(labelled[2]))
     if labelled is not None and not rank and (is_delta or run or set(labelled[2]) <= letters):
-        own = (each if is_delta or each in indices or not letters & {each} else each.upper() for each in labelled[2])
+        plain = {each for each in labelled[2] if each in indices or (not letters & {each} and not trace)}
+        own = (each if is_delta or each in plain else each.upper() for each in labelled[2])
         slots = f"{labelled[1]}[{','.join(own)}]"
         return _asked(
             text, name, f"{slots} without its bracket", slots, "" if is_delta else f"{''.join(labelled.groups())}1"

@@ -1,6 +1,7 @@
 r"""Labels: what TeX sets below or above a name, which is a part of the name and no index.
 
 k_B T, v_f - v_i, d_k                        kB T, vf - vi, dk, or entries
+\sum_i (h^{(i)} - y^{(i)})^2                 \sum_i (h_{i} - y_{i})^2, whose sum is over the label
 G = K ω_n^2 / (s^2 + 2 ζ ω_n s + ω_n^2)      G = K omegan^2 / (s^2 + 2 ζ omegan s + omegan^2)
 N_e = 4 N_m N_f / (N_m + N_f)                Ne = 4 Nm Nf / (Nm + Nf)
 """
@@ -16,10 +17,12 @@ from einstan.language.errors import NotationError
 from einstan.language.expectations import OPERATORS, refuse_expectation
 from einstan.language.glued import as_one, one_name
 from einstan.language.greek import refuse_letters_of_sums
+from einstan.language.occurrences import evidence
 from einstan.language.surface import (
     Number,
     Ref,
     Relation,
+    Surface,
     Term,
     only_part,
     walk,
@@ -33,6 +36,7 @@ _LABELLED_DERIVATIVE = re.compile(r"([d∂])([^\W\d_]+)_([A-Z])(?=\s*/)")
 _LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
 _ONE_LABEL = re.compile(r"[^\W\d_]+_[A-Za-z]")
 _ENTRY = re.compile(r"\\?\w+_(\d+)")
+_LABEL_ABOVE = re.compile(r"\^\(([^\W\d]\w*)(?:[+-]\w+)?\)$")
 MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
     "old", "new", "prev", "next", "pred", "true", "obs", "ref", "init", "target", "test", "train", "out", "opt", "star",
     "eff", "tot", "total", "curr", "last",
@@ -78,6 +82,38 @@ def with_others(text: str) -> bool:
     """Whether a name has several letters below it, ``r_p - r_f``."""
     found = {(one[1], one[2] or one[3]) for one in _LETTER_BELOW.finditer(text)}
     return len({base for base, _ in found}) < len(found)
+
+
+def labels_as_slots(text: str, letter: str) -> str:
+    r"""The text with a ``letter`` that stands above names in brackets as their first slot: ``x^{(i)}_j`` as x_{i,j}."""
+    above = rf"\s*{letter}(?:\s*[+-]\s*\w+)?\s*"
+    slots = r"_\{[^{}]*\}|_\w(?!\w)|\[[^\[\]]*\]"
+    raised = re.compile(rf"({slots})?\^(?:\{{\s*[(\[]({above})[)\]]\s*\}}|\(({above})\))({slots})?")
+
+    def slotted(found: re.Match[str]) -> str:
+        label = (found[2] or found[3]).replace(" ", "")
+        others = (each.lstrip("_").strip("{}[]").strip() for each in (found[1], found[4]) if each)
+        inside = ",".join((label, *others))
+        return f"[{inside}]" if "[" in (found[1] or found[4] or "") else f"_{{{inside}}}"
+
+    return raised.sub(slotted, text)
+
+
+def refuse_labels_of_indices(text: str, tree: Surface) -> None:
+    r"""Refuse ``\sum_i h^{(i)}``, whose h would be the same for every i: a label counts nothing."""
+    if "^{" not in text and "^(" not in text:
+        return
+    indices = evidence(tree)
+    for ref in walk(tree):
+        if not isinstance(ref, Ref) or not isinstance(ref.name, str):
+            continue
+        label = _LABEL_ABOVE.search(ref.name)
+        if label is not None and label[1] in indices:
+            raise NotationError(
+                f"{label[1]} is an index here, and {ref.name} a name with a label", text=text, span=ref.span,
+                inferred="a label is a part of the name, and the same for every value of an index",
+                repair=labels_as_slots(text, label[1]),
+            )  # fmt: skip
 
 
 def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
@@ -127,6 +163,8 @@ def _refuse_ends(text: str, tree: Relation, names: Counter[str]) -> None:
             counts[label[0]] += 1
     for name, refs in found.items():
         own = [counts[f"{name}_{letter}"] for letter in refs]
+        if any(re.search(rf"_[ijklmn]*{letter}[ijklmn]+(?!\w)|_[ijklmn]+{letter}(?!\w)", text) for letter in refs):
+            continue  # x_i A_ij x_j
         if len(refs) < 2 or sum(own) < names[name] or any(names[x] > n for x, n in zip(refs, own, strict=True)):
             continue
         joined, slotted = text, text

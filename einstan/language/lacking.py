@@ -25,6 +25,10 @@ def dependent(text: str, node: Binder, name: str, roots: Sequence[Surface]) -> I
     """The texts in which what the reduction runs over has the letter; the others of the text are meant as this one."""
     others = [each for each in walk(*roots) if isinstance(each, Binder) and each is not node and lacking(each)]
     alike = [node, *(each for each in others if not within(each.span, node.span))]
+    if run_in(node):  # and those of the others
+        run = {name: entry for each in (node, *others) for name, entry in run_in(each).items()}
+        yield re.sub(r"(?<![\w\\])[^\W\d_]+(?![\w\[])", lambda found: run.get(found[0], found[0]), text)
+        return
     yield edited(text, [edit for each in alike for edit in renamed(each)])
     small = lowered(name)
     inside, start = text[slice(*node.body.span)], node.body.span[0]
@@ -52,6 +56,18 @@ def lacking(node: Binder) -> list[str]:
     """The letters of a reduction that nothing in its body has, neither in a slot nor as a number."""
     names = bare_names(node.body)
     return [letter.name for letter in node.letters if letter.name not in names]
+
+
+def run_in(node: Binder) -> dict[str, str]:
+    """The numbers of a reduction that end with a letter of it, ``xi`` in ``sum[i](xi^2)``, each with its entry."""
+    numbers = {str(ref.name) for ref in walk(node.body) if isinstance(ref, Ref) and not ref.slots}
+    letters = lacking(node)
+    return {
+        name: f"{name[0]}[{letter}]"
+        for name in sorted(numbers)
+        for letter in letters
+        if name[1:] == letter and name[0].isalpha()
+    }
 
 
 def within(span: Span, other: Span) -> bool:

@@ -26,7 +26,11 @@ SHAPE = {letter: group[0] for group in ALIKE for letter in group}
 
 _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
 # Letters that Unicode sets below or above the line.
-_LOWERED = re.compile(r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")
+_LOWERED = re.compile(
+    r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ](?:[ᵢ-ᵪₐ-ₜⱼ₀-₉]|[₊₋](?=[₀-₉]))*|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)"  # xᵢ₊₁ too
+)
+_AFFINE = re.compile(r"[^\W\d](?:[+-][0-9]+)?|[0-9]+")
+_LIMITS = re.compile(r"[∑∏Σ]([ᵢ-ᵪₐ-ₜⱼ])₌([₀-₉])(?:([ᴬ-ᵡⁱⁿᵏᵐᵖᵗⱽ])(⁻¹)?|[¹²³⁴⁵⁶⁷⁸⁹])?\s*")  # ∑ᵢ₌₁ⁿ
 _ROOT = re.compile(r"(?<![\w)\]}])([ᵏᵐⁿᵖ])√(\([^()]*\)|\w+)")
 _SIGNED = re.compile(_LOWERED.pattern.replace("(?<=[", "(?<=[∑∏", 1))
 _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
@@ -68,6 +72,12 @@ def refuse_lowered(text: str) -> None:
     if root is not None:
         line = f"{text[: root.start()]}{root[2]}^(1/{_normal(root[1])}){text[root.end() :]}"
         raise NotationError("a root of another order is a power", text=text, span=root.span(), repair=line)
+    if (limits := _LIMITS.search(text)) is not None:
+        line = _LIMITS.sub(_with_limits, text)
+        start, sign = limits.start(), limits[0].strip()
+        problem = f"the limits of {sign} are set below and above the line"
+        raise NotationError(problem, text=text, span=(start, start + len(sign)), repair=_SIGNED.sub(_on_the_line, line))
+    text = re.sub(r"Σ(?=[ᵢ-ᵪₐ-ₜⱼ])", "∑", text)
     found = _LOWERED.search(text)
     if found is not None:
         where = "below" if _is_below(found.group()) else "above"
@@ -77,6 +87,14 @@ def refuse_lowered(text: str) -> None:
             span=found.span(),
             repair=of_matrices(text) or _TRANSPOSE if "ᵀ" in text else _SIGNED.sub(_on_the_line, text),
         )
+
+
+def _with_limits(found: re.Match[str]) -> str:
+    """``∑ᵢ₌₁ⁿ`` as ``∑_{i=1}^{n}``."""
+    plain = unicodedata.normalize("NFKC", found[0].strip()).replace("Σ", "∑").replace("−", "-")
+    sign, letter, _, low, *high = list(plain)
+    above = f"^{{{''.join(high)}}}" if high else ""
+    return f"{sign}_{{{letter}={low}}}{above} "
 
 
 def refuse_set_apart(text: str) -> None:
@@ -113,10 +131,12 @@ def _is_below(letters: str) -> bool:
 
 
 def _on_the_line(found: re.Match[str]) -> str:
-    """``xᵢⱼ`` as x[i,j], ``∑ᵢ`` as ∑_i, ``xⁿ`` as x^n."""
-    letters = "".join(map(_normal, found.group()))
+    """``xᵢⱼ`` as x[i,j], ``xᵢ₊₁`` as x[i+1], ``∑ᵢ`` as ∑_i, ``xⁿ`` as x^n."""
+    letters = unicodedata.normalize("NFKC", found.group()).replace("−", "-")
     if not _is_below(found.group()):
         return f"^{letters if len(letters) == 1 else f'({letters})'}"
+    if not letters.isalpha():
+        return f"[{','.join(_AFFINE.findall(letters))}]"
     if found.string[: found.start()].endswith(("∑", "∏")):
         return f"_{letters}" if len(letters) == 1 else f"_{{{','.join(letters)}}}"
     return f"[{','.join(letters)}]"

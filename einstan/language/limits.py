@@ -7,6 +7,8 @@ the whole axis.
 \sum_{t=1}^{T} C_t/(1+r)^t      \sum_{t} C_t/(1+r)^(t+1)
 \sum_{i=2}^{n} x_i              \sum_{i} 1[i >= 1] x_i
 \sum_{i=1}^{p} φ_i y_{t-i}      \sum_{i} φ_i y_{t-i-1}
+\sum_{j=1, j \neq i}^{n} a_j    \sum_{j} 1[j \neq i] a_j
+\sum_{i=1}^{m} h^{(i)}          \sum_{i} h_{i}
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 from collections.abc import Collection
 
 from einstan.language.index import names_in
+from einstan.language.labels import labels_as_slots
 from einstan.language.signs import MOST
 
 _BELOW = r"_(?:\{\s*(?P<name>\w+)\s*=(?P<low>[^{}]*)\}|(?P<name2>\w+)=(?P<low2>\w+))"
@@ -41,10 +44,23 @@ def without_limits(text: str) -> str:
         while heads := [*head.finditer(text)]:
             found = heads[-1]  # an inner one first
             name, low, high = (_group(found, part) for part in ("name", "low", "high"))
+            low, _, further = (each.strip() for each in low.partition(","))  # j=1, j \\neq i
+            text = labels_as_slots(text, name)
+            found = [*head.finditer(text)][-1]
             body = text[found.end() :]
             slots = ("".join(each) for each in _SLOTS.findall(text[: found.start()] + body))
             indices = {letter for each in slots for letter in names_in(each)}
             condition = _condition(body, indices, name, low, high)
+            whole = not condition
+            if further:
+                further = (
+                    _counted_from_one(further, {name, *indices})
+                    if low != "0" and re.search(r"\d", further)
+                    else further
+                )
+                condition = "] 1[".join(filter(None, (condition, *map(str.strip, further.split(",")))))
+            if condition and "\\" in condition and "prod" in found["sign"] + _SIGNS.get(found["sign"], ""):
+                return f"prod[{name}](1[{condition}] x[{name}] + 1 - 1[{condition}])"
             if condition and "prod" in found["sign"] + _SIGNS.get(found["sign"], ""):
                 other = condition.translate(str.maketrans("<>", "><"))
                 other = other.replace("=", "") if "=" in other else other.replace(">", ">=").replace("<", "<=")
@@ -53,7 +69,7 @@ def without_limits(text: str) -> str:
                 body = _counted_from_one(_lagged(body, name), {name, *indices})
             body = _guarded(body, condition, found[0].endswith("]")) if condition else body
             before = text[: found.start()]
-            counted = _COUNT.fullmatch(high) if not condition else None
+            counted = _COUNT.fullmatch(high) if whole else None
             less = (counted[2] or "").replace(" ", "") if counted is not None else ""
             if counted is not None and counted[1] not in indices and (low, less) in (("1", ""), ("0", "-1")):
                 before, body = (_sized(part, counted[1], name) for part in (before, body))
@@ -62,9 +78,9 @@ def without_limits(text: str) -> str:
 
 
 def _sized(text: str, count: str, name: str) -> str:
-    """``1/m`` in front of a sum up to m as ``1/|i|``: how many there are is the extent."""
-    number = re.compile(rf"(?<![\w\\^|])(?<!\^\{{)(?<!_\{{){count}(?![\w\[(_]|\s*=)")
-    return number.sub(f"|{name}|", text)
+    """``1/m`` and ``1/(2m)`` in front of a sum up to m with ``|i|`` for m: how many there are is the extent."""
+    number = re.compile(rf"(?<![^\W\d]|[\\^|])(?<!\^\{{)(?<!_\{{)(\d?){count}(?![\w\[(_]|\s*=)")
+    return number.sub(lambda found: f"{found[1]}{' ' if found[1] else ''}|{name}|", text)
 
 
 def _group(found: re.Match[str], part: str) -> str:

@@ -97,6 +97,9 @@ class Factors(Atoms):
         elif self.at("^"):
             if isinstance(base, Ref) and isinstance(base.name, Partial):
                 self.refuse_power_of_derivative(start, base.name)
+            inside = only_part(base) if isinstance(base, Expression) else None
+            if isinstance(inside, Ref) and "^(" in str(inside.name) and "^{" in self.text[slice(*inside.span)]:
+                base = inside  # TeX sets one thing above a name, and its label is in brackets under a power
             begin = self.advance()
             if self.at("+"):  # A^+, x^+: nobody writes the sign of a positive exponent
                 self.unexpected()

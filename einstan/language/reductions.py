@@ -131,7 +131,7 @@ class Reductions(Derivatives):
             body = yield self.parenthesised(token)
             if apart and token.text in _SIGNS:
                 head = f"{token.text}[{','.join(letter.name for letter in letters)}]" if subscript else ""
-                yield self.reach(token, body, head)
+                yield self.reach(token, body, head, [letter.name for letter in letters])
         else:
             start, end = token.start, self.last_end
             written = f"{self.text[start:end]}(x)"
@@ -182,8 +182,16 @@ class Reductions(Derivatives):
             return (f"{before}[{','.join(lacking)}]{inside}",)
         normed = [letter for letter in found if is_capital(letter) and stand.count(letter) == 1]
         normed += [letter for letter in reversed(left) if letter in found]
-        if normed and token.text == "softmax":
-            return tuple(f"{before}[{letter}]{inside}{behind}" for letter in normed)
+        if token.text == "softmax":
+            lacking = [letter for letter in found if letter not in left and letter in self.letters(behind)]
+            texts = [
+                f"{before}[{capitalised(letter)}]{respelled(f'{inside}{behind}', letter, capitalised(letter))}"
+                for letter in lacking
+                if not is_capital(letter)
+            ]  # softmax(Q[q,E] M[k,E]) V[k,d]
+            texts += [f"{before}[{letter}]{inside}{behind}" for letter in normed]
+            if texts:
+                return tuple(texts)
         capitals = [letter for letter in found if is_capital(letter)]
         if not capitals:
             lacking = [letter for letter in found if letter not in left]
@@ -202,7 +210,7 @@ class Reductions(Derivatives):
         written = f"{before}[{','.join(capitals)}]{inside}{behind}"
         return (written if capitals else f"{token.text}[K](x[K])",)
 
-    def reach(self, token: Token, body: Expression, head: str) -> Task[None]:
+    def reach(self, token: Token, body: Expression, head: str, letters: Sequence[str]) -> Task[None]:
         """``sum[I] (u)^2`` is the sum of the squares on paper, and as a call it is the square of the sum: with a blank
         it is refused, and so is ``sum_i(u_i)^2``, of which the ``head`` is spelled anew.  So is ``max[I] (u) v``; a sum
         of ``(u) v`` is the same either way."""
@@ -215,6 +223,13 @@ class Reductions(Derivatives):
         else:
             return
         head = head or self.text[token.start : body.span[0]].rstrip()
+        position, end = self.position, self.last_end
+        if self.take("*") or self.take("/") or self.starts_factor():  # sum_i (O_i - E_i)^2 / E_i
+            yield self.term()
+            again = [letter for letter in letters if letter in self.letters(self.text[end : self.last_end])]
+            if again:
+                self.refuse_reach(token, head, body.span, "the bracket", again)
+            self.position = position
         self.refuse_reach(token, head, body.span, "the bracket")
 
     def refuse_sign(self, token: Token, letters: list[str], term: Term, called: bool) -> None:
@@ -245,10 +260,12 @@ class Reductions(Derivatives):
         alone, rest = self.text[start:end], self.text[end : self.last_end]
         if not (alone.startswith("(") and self.text.find(")", start) == end - 1) and what != "the bracket":
             alone = f"({alone})"
-        own = head + alone
+        own, around = head + alone, {*self.letters(self.text.partition("=")[0])}
         for letter in again:
             own = respelled(own, letter, f"{letter}2")
+        texts = [f"{before}{head}({self.text[start : self.last_end]}){behind}", f"{before}{own}{rest}{behind}"]
+        free = [letter for letter in again if not is_capital(letter) and letter not in around]
         self.fail(
             f"{token.text} may run over {what} alone or over all that follows", (token.start, self.last_end),
-            (f"{before}{head}({self.text[start : self.last_end]}){behind}", f"{before}{own}{rest}{behind}"),
+            tuple(texts[:1] if free else texts),
         )  # fmt: skip

@@ -41,6 +41,7 @@ Read = Callable[[str], object] | None  # reads a repair, where repairs are asked
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
 _SUM_SIGN = re.compile(r"(?:\\sum|∑|\\prod|∏)_(\{[^{}]*\}|\w)\s*")
 _SLOTTED = re.compile(r"([^\W\d]\w*)\[([^\[\]]*)\]")
+_INDICES_BELOW = re.compile(r"(?<=[^\W\d])_(?!in|min|nil)([ijklmn]{2,3})(?!\w)")  # A_ij
 _IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
 _SIZES, _SIZED = re.compile(r"(\|\w+\|) is ambiguous: .*"), re.compile(r"\|[\w.]+\|")
@@ -198,6 +199,13 @@ def not_bound(
     digits = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
     if digits and "_{" in text:  # A_{i1}
         capitals.insert(0, ",".join((digits[1], *digits[2])))
+    if (entries := _run_together(text, left)) != text and any(
+        name in run[1] for run in _INDICES_BELOW.finditer(text.rpartition("=")[2])
+    ):
+        return ScopeError(
+            f"the index {name} is free on the right but is not on the left", text=text, span=span,
+            inferred="A_ij is one name, and A_{i,j} an entry of A", repair=readable([entries], read) or entries,
+        )  # fmt: skip
     run = re.compile(r"_([a-z]{2,3})(?![a-z0-9_])")
     if any(name in found[1] for found in run.finditer(text.partition("=")[0])):  # dL/dA_ij = z_i y_j
         return ScopeError(
@@ -257,6 +265,16 @@ OVER_AN_AXIS = {  # what runs over an axis, and how it is written here
 _OPERAND = r"\\?[^\W\d_][^\W_]*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?"
 _FRACTION = r"[d∂][^\W\d]\w*(?:\[[^\]]*\])?\s*/\s*[d∂][^\W\d]\w*"
 _BARE_DERIVATIVE = re.compile(rf"\s*(?:(?:claim|refute)\s+)?(?:{_FRACTION}|[d∂][A-Z]\w*)(?=\s*=)")
+
+
+def _run_together(text: str, left: Collection[str]) -> str:
+    """``y_i = A_ij x_j`` with the letters below A apart, and those summed that the left side lacks."""
+    signs = {letter for sign in _SUM_SIGN.finditer(text) for letter in names_in(sign[1].strip("{}"))}
+    apart = _INDICES_BELOW.sub(lambda found: f"_{{{','.join(found[1])}}}", text)
+    for letter in dict.fromkeys("".join(run[1] for run in _INDICES_BELOW.finditer(text))):
+        if letter not in left and letter not in signs:
+            apart = respelled(apart, letter, capitalised(letter))
+    return apart
 
 
 def _derivative_with_slots(text: str, left: Sequence[str], indices: set[str]) -> Iterator[str]:
@@ -438,8 +456,11 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     repairs = [f"{left.rstrip()} = ({rest.strip()}) 1[{name}]"]
     if (labelled := labels_in_names(text)).partition("=")[0] != left:
         repairs = [labelled]
+    runs = [run[1] for run in _INDICES_BELOW.finditer(rest)]
+    if any(name in run for run in runs):  # y_i = \\sum_j A_ij x_j
+        repairs = [_run_together(text, re.findall(r"(?<![^\W_])[a-z](?![^\W_])", left))]
     label = re.fullmatch(rf"\s*([^\W\d_]+)_{name}\s*", left)
-    if label is not None and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
+    if label is not None and not runs and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
         repairs.insert(0, f"{label[1]}{name} ={rest}")
     return ScopeError(
         f"the index {name} is on the left but not on the right", text=text, span=span, inferred=has, repair=repairs

@@ -77,7 +77,7 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
 }
 REPLACED = {
     "—": "-", "‐": "-", "‑": "-", "•": "*", "⋆": "*", "∕": "/", "⁄": "/", "∛": "cbrt ", "＝": "=", "，": ", ",
-    "“": "", "”": "", "`": "",
+    "“": "", "”": "", "`": "", "\u200b": "", "\u2060": "", "［": "[", "］": "]", "（": "(", "）": ")",
 }  # fmt: skip
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
@@ -206,8 +206,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
         line = norms(text)
-    elif known == "'" and (found := EINSUM.search(text)):
-        line = contracted(found)
+    elif known == "'" and (found := EINSUM.search(text)) and (line := contracted(found)):
+        return (line,)
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line

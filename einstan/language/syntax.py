@@ -27,7 +27,7 @@ from einstan.language.errors import NotationError
 from einstan.language.foreign import STATEMENTS, equals, floor_division, prose, statement
 from einstan.language.glued import ANY, as_one, candidates, glued, in_pass, is_pair, raised
 from einstan.language.index import names_in
-from einstan.language.labels import labels
+from einstan.language.labels import labels, refuse_labels_of_indices
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import without_slots
 from einstan.language.occurrences import evidence
@@ -68,6 +68,7 @@ def read_relation(
     relation = run(parser.relation())
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
+    refuse_labels_of_indices(parser.text, relation)
     labels(parser.text, relation, parser.tokens)
     if asked and (error := _glued(parser, relation)) is not None:
         raise error
@@ -109,6 +110,7 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
     parser = _parser(text, known)
     expression = run(parser.expression())
     parser.finish()
+    refuse_labels_of_indices(parser.text, expression)
     return parser.text, expression
 
 
@@ -194,6 +196,10 @@ class Parser(Factors):
             remark = f"{self.text[: clause.start].rstrip()}  # {self.text[clause.start :].strip()}"
             self.fail("'where' states extents", (clause.start, len(self.text.rstrip())), remark)
         repairs = [f"{before}|{token.text}|{self.text[token.end :]}"]
+        stated = self.text[: clause.start]
+        is_number = token.text in names_in(stated) and token.text not in self.letters(stated)
+        if sign.text == "=" and "," not in behind and is_number:
+            repairs = [f"{self.text[token.start :].strip()}\n{self.text[: clause.start].strip()}"]  # where a = 2
         if sign.text in _ORDERED:
             left, _, right = self.text[: clause.start].rstrip().partition("=")
             holds = self.text[token.start :].strip()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from einstan.language.cases import CHOOSE
+from einstan.language.cases import CHOOSE, chosen
 from einstan.language.entries import of_trace
 from einstan.language.errors import NotationError, Span
 from einstan.language.expectations import expected
@@ -144,6 +144,8 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         line = f"{text[: span[0]]}{entries}{text[trace.end() :]}"
         product = f"a product is written with a blank: {text[span[0] : behind]} (...)"
         return NotationError(f"{name} is not a function", text=text, span=span, repair=(line, product))
+    if span[1] == behind and (line := chosen_where(text, span, name)):
+        return NotationError(f"{name} is not a function", text=text, span=span, repair=line)
     meant = name if name in INSTEAD else name.lower()  # GELU, Var
     if span[1] == behind and (line := chosen_of(text, span, name) or drawn(text, name)):
         repairs = [line, *([f"{text[:behind]} * {text[behind:]}"] if name == "E" else [])]
@@ -190,6 +192,16 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
 def drawn(text: str, name: str) -> str:
     """The text with ``E(X^2)`` and ``Var(X)`` over what is drawn."""
     return expected(text) if name in ("E", "Var") else ""
+
+
+def chosen_where(text: str, span: Span, name: str) -> str:
+    """``y = where(x > 0, x, a)`` with its condition as a factor."""
+    left, equals, before = text[: span[0]].partition("=")
+    inside = _ROUND.fullmatch(text[span[1] :].strip()) if name in ("where", "ifelse", "cond") else None
+    if inside is None or not equals or before.strip():
+        return ""
+    arguments = re.split(r",(?![^(\[]*[)\]])", inside[1])
+    return chosen(left, *arguments) if len(arguments) == 3 else ""
 
 
 def chosen_of(text: str, span: Span, name: str) -> str:
@@ -284,7 +296,8 @@ def dotted_name(text: str, span: Span, words: list[str], known: Iterable[str]) -
     if words[0] in LIBRARIES or len(words) > 2:
         problem = f"{'.'.join(words)} belongs to a library; functions are written by their names alone"
         last = last.removeprefix("reduce_")  # of TensorFlow
-        repair = f"{text[: span[0]]}{last}{text[span[1] :]}" if last in known else INSTEAD.get(last, "")
+        repair = chosen_where(text, span, last) or INSTEAD.get(last, "")
+        repair = f"{text[: span[0]]}{last}{text[span[1] :]}" if last in known else repair
     else:
         problem = f"{words[0]} has no {last}: a name here has no parts"
         repair = ATTRIBUTES[last].format(words[0]) if last in ATTRIBUTES else INSTEAD.get(last, "")

@@ -27,6 +27,7 @@ WRITTEN = [
         "Z2[n,j1] = X1^(3)[n,K2] b12[j1]^2 x1",
         r"\mathit{Z2}_{n,j1} = \mathit{X1}^{(3)}_{n,K2} \mathit{b12}_{j1}^{2} \mathit{x1}",
     ),
+    ("L = (1 - a^(2)[I]^2) g[I]", r"L = \left(1 - \left(a^{(2)}_{I}\right)^{2}\right) g_{I}"),
     ("y[i] = softmax[i](x[i])^2", r"y_{i} = \operatorname{softmax}_{i}\left(x_{i}\right)^{2}"),
     ("Y[n,d] = E[T[n],d]", r"Y_{n,d} = E_{T_{n},d}"),
     ("y = sqrt(x) abs(x[K] x[K])", r"y = \sqrt{x} \left|x_{K} x_{K}\right|"),
