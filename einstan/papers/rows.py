@@ -109,6 +109,10 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
     k = 0
     while k < len(tokens):
         token = tokens[k]
+        if token.kind != "command" and token.text != "{":
+            found.append(token)
+            k += 1
+            continue
         if token.is_command("begin"):
             name, start, end, k = environment(tokens, k)
             if name in WRAPPERS:
