@@ -117,6 +117,17 @@ READ = [
     # exponents that begin with a bracket
     ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
      ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
+    # an index with a prime is another one, wherever it stands; so is a name
+    ("given K[i,i]", r"q_i = \sum_{i' \neq i} K_{ii'}", ["q[i] = 1[I1 != i] K[i,I1]"]),
+    ("given K[i,i]", r"q_i = \sum_{i'} \mathbb{1}[i' < i] K_{ii'}", ["q[i] = 1[I1 < i] K[i,I1]"]),
+    ("given K[i,i]", r"q_i = \sum_{i'=1}^{i} K_{ii'}", ["q[i] = 1[I1 <= i] K[i,I1]"]),
+    ("given r[t], c | first 0", r"q_t = \sum_{t' \ge t} c^{t'-t} r_{t'} t'", ["q[t] = 1[T1 >= t] c^(T1 - t) r[T1] T1"]),
+    (
+        "given x[i], y[i]", r"q_{ii'} = \begin{cases} x_i & i \neq i' \\ y_{i'} & i = i' \end{cases}",
+        ["q[i,i1] = 1[i != i1] x[i] + 1[i == i1] y[i1]"],
+    ),
+    ("given x[d], x'[e]", r"q = 2 x, \quad k = \|\mathbf{x}'\|^2", ["q[d] = 2 x[d]", "k = x_prime[E] x_prime[E]"]),
+    ("given x[d] | name x' = z | given x'[d]", r"q = x^\top x'", ["q = x[D] z[D]"]),
     # the difference of two indices is the same wherever one counts from
     ("given r[k], g", r"G_t = \sum_{k=t}^{T} g^{k - t} r_k", ["G[t] = 1[K >= t] g^(K - t) r[K]"]),
     ("given a[i]", r"b_t = \prod_{s=1}^{t} (1 - a_s)", ["b[t] = prod[S](1[S <= t] (1 - a[S]) + 1 - 1[S <= t])"]),
@@ -359,6 +370,10 @@ def test_typeset_as_matrices(header, formula, typeset):
 
 # header | formula | a part of the reason
 REFUSED = [
+    ("given x[i] | extent n = |x.0|", r"q = n' \sum_i x_i", "n' is another name"),
+    ("given K[i,i]", r"q = \sum_{i \neq i'} K_{ii'}", "a sum over i or i'"),
+    (r"given \nu, c", r"B_\nu = \nu c", "ν below B"),
+    ("given x", r"q = \langle x \rangle", "angle brackets around one thing"),
     ("given c, e", r"E = 1.5e-3 c", "1.5e-3 is a number, or e stands in it"),
     ("given c, E", r"z = 2E3 c", "2E3 is a number, or E stands in it"),
     ("given c, e", r"E = \frac{1}{2e+3} c", "2e+3 is a number, or e stands in it"),
