@@ -20,8 +20,10 @@ from einstan.papers.tree import (
     Listed,
     Node,
     Number,
+    Product,
     Reduction,
     Symbol,
+    mentions,
 )
 from einstan.papers.value import (
     ATOM,
@@ -41,6 +43,10 @@ class Sums(Applied):
 
     def reduction(self, node: Reduction) -> Value:
         letters, condition, upper = self.limits(node)
+        last = node.body.factors[-1][1] if isinstance(node.body, Product) else node.body
+        if node.sign == "prod" and last is not node.body and not mentions(last, [letter[0] for letter in letters]):
+            said = "the last factor is one of each factor of a product, or of the whole product"
+            raise UnreadError(said, written(node.below), (r"\prod_i (x_i a)", r"a \prod_i x_i"))
         for letter in letters:
             if letter in self.within or letter in self.left:
                 raise UnreadError(

@@ -370,6 +370,10 @@ def test_typeset_as_matrices(header, formula, typeset):
 
 # header | formula | a part of the reason
 REFUSED = [
+    (MATRICES, r"q = 1^\top x", "or a column of such numbers"),
+    (MATRICES, r"A 1 = x", "or a column of such numbers"),
+    (MATRICES, r"q_i = \prod_{j<i} (1 - y_j) x_i", "of each factor of a product, or of the whole product"),
+    (MATRICES, r"q = \prod_i x_i / c", "of each factor of a product, or of the whole product"),
     ("given x[i] | extent n = |x.0|", r"q = n' \sum_i x_i", "n' is another name"),
     ("given K[i,i]", r"q = \sum_{i \neq i'} K_{ii'}", "a sum over i or i'"),
     (r"given \nu, c", r"B_\nu = \nu c", "ν below B"),
