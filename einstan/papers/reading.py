@@ -98,6 +98,8 @@ class Reader(ByEntries):
                 if isinstance(base, Symbol) and base.below and not found.axes:
                     inside = ",".join(written(part) for part in base.below)
                     vectors = HEAD + f"name {base} = {base.base}[{inside},d]"
+                    if len(self.header.axes.get(base.name, ())) == 2:
+                        vectors = rf"({replace(base, below=()).typed}^\top)_{{{inside}}}"
                     raise UnreadError(f"the transpose of the number {base}", str(base), (vectors, f"{base} alone"))
                 if isinstance(base, Number):
                     column = [rf"\mathbf{{{base.text}}}^\top"] * (base.text == "1")

@@ -548,6 +548,24 @@ def test_the_first_repair_is_what_is_nearly_always_meant(header, formula, commen
     assert not read_paper(f"% einstan: {header} | {comment}\n$$ {formula} $$").unread
 
 
+@pytest.mark.parametrize(
+    ("formula", "part", "instead"),
+    [
+        (r"q = \|x\|_\infty", r"\|x\|_\infty", r"\max_i |x_i|"),
+        (r"q = \|x\|_3", r"\|x\|_3", r"(\sum_i |x_i|^{3})^{1/3}"),
+        (r"q = \|x\|_A", r"\|x\|_A", r"\sqrt{x^\top A x}"),
+        (r"q = \|x\|_0", r"\|x\|_0", r"\sum_i \mathbb{1}[x_i \neq 0]"),
+        (r"q_{ij} = A_{ij}^\top", r"A_{ij}^\top", r"(A^\top)_{ij}"),
+        (r"q = \sum_{i \neq i'} A_{ii'}", r"\sum_{i \neq i'}", r"\sum_{i} \sum_{i' \neq i}"),
+        (r"q_i = \sum_{k \neq i}^{n} A_{ik}", r"\sum_{k \neq i}^{n}", r"\sum_{k \neq i}"),
+        (r"q = 1^\top x", r"1^\top", r"\mathbf{1}^\top"),
+    ],
+)
+def test_what_is_to_be_written_instead_is_read(formula, part, instead):
+    assert read_paper(f"% einstan: {MATRICES}\n$$ {formula} $$").unread[0].problem.repair[0] == instead
+    assert not read_paper(f"% einstan: {MATRICES}\n$$ {formula.replace(part, instead)} $$").unread
+
+
 def test_the_inverse_of_a_matrix_is_one_from_both_sides():
     text = (
         r"% einstan: given A[n,n], x[n]" + "\n" + r"$$ y = A^{-1} x $$ $$ A y = x $$ $$ A^{-1} A x = x $$ $$ A x = y $$"
