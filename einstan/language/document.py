@@ -19,7 +19,7 @@ and while a bracket is open, unless the next line is an equation by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from textwrap import dedent
 
 from einstan.language.errors import EinstanError, NotationError
@@ -38,10 +38,11 @@ _RULE = re.compile(r"-{3,}")
 
 
 def parse_document(
-    text: str | Sequence[Line], known: Collection[str] = (), gradients: bool = False, forgiving: bool = False
-) -> Document:
+    text: str | Sequence[Line], known: Collection[str] = (), gradients: bool = False, forgiving: bool = False,
+    read: Callable[..., Iterable[Statement]] = read_statements,
+) -> Document:  # fmt: skip
     """The statements of a text, or of its lines.  Errors are those of its statements, with the line in front; where the
-    reading is ``forgiving``, such a line is a statement that says so.
+    reading is ``forgiving``, such a line is a statement that says so.  ``read`` reads a line, and may know it already.
 
     With ``gradients`` equations may define them, ``dX`` where there is an X; whoever asks checks that they are what
     they are called (`collisions`).
@@ -73,7 +74,7 @@ def parse_document(
         try:
             if (error := beside(code, counts) or refused_layers(code, layers)) is not None:
                 raise error
-            for statement in read_statements(code, line, comment, names, first, ends=gradients):
+            for statement in read(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
                     statement = once_defined(statement, first, () if gradients else {*names, *counts})
                 statements.append(statement)

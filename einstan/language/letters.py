@@ -44,7 +44,7 @@ _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
 def normal(text: str) -> str:
     """The text with every name in its normal form; refuses what would merge two spellings, or look like another."""
-    if text.isascii() or _harmless(frozenset(text)):
+    if harmless(text):
         return text
     refuse_set_apart(text)
     text = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
@@ -52,6 +52,11 @@ def normal(text: str) -> str:
     refuse_merged(text)
     refuse_alike(found)
     return found
+
+
+def harmless(text: str) -> bool:
+    """Whether no letter of a text can be merged with another or mixed up; so are two texts together if each is."""
+    return text.isascii() or _harmless(frozenset(text))
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from einstan.language.errors import EinstanError, NotationError
-from einstan.language.letters import normal, refuse_set_apart
+from einstan.language.letters import harmless, normal, refuse_set_apart
 from einstan.language.statement import WORD
 
 _INDENTED = re.compile(rf"\s+{WORD.pattern}(?=\S)", re.IGNORECASE)
@@ -35,11 +35,13 @@ Line = tuple[int, str, str]
 
 def in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int, str, str], None]) -> Iterator[Line]:
     """The lines as they are read; one with a letter that looks like another one's is refused."""
-    before = ""
+    before, calm = "", True
     for line, code, comment in lines:
+        calm = calm and harmless(code)
         try:
             refuse_set_apart(code)
-            normal(f"{before}\n{code}")
+            if not calm:
+                normal(f"{before}\n{code}")
         except EinstanError as error:
             refused(error, line, code, comment)
         else:

@@ -14,7 +14,7 @@ from einstan.language.index import Affine, Index
 from einstan.language.latex import coefficient_in_front
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, holds, note, preorder, rewrite
+from einstan.language.node import Node, holds, note, preorder, remembered, rewrite
 from einstan.language.scope import parse
 from einstan.language.surface import Binder, Expression, Relation, Term, walk
 from einstan.language.syntax import told_one
@@ -51,9 +51,17 @@ def reading(node: Node) -> str:
     return Writer().text_of(surface_of(rewrite(node, coefficient_in_front), every_sum=True)[0])
 
 
+@remembered
+def read_as(equation: Equation) -> str:
+    """The equation with every sum written out, where one may ask for the place of a sum; else nothing."""
+    return reading(equation) if sums_inside(equation) else ""
+
+
 def sums_inside(node: Node) -> bool:
     """Whether a sum is left out of the text where one may ask for its place: not over a whole term, or one letter in
     several places."""
+    if not holds(node, Sum):
+        return False
     surface, origin = surface_of(node)
     top = surface.right if isinstance(surface, Relation) else surface
     outermost = top.terms if isinstance(top, Expression) else ()

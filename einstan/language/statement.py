@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
 from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index
-from einstan.language.show import show
+from einstan.language.show import reading, show, sums_inside
 from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Partial
 from einstan.language.told import as_read
 
@@ -48,9 +49,19 @@ class Claim:
         return localised(Equation(self.lhs.tensor, plain, self.rhs, self.where))
 
     def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def text(self) -> str:
+        """The claim as it is printed, which is asked for again and again."""
         if self.where and self.equation is not None:
             return str(self.equation)
         return self.written(show)
+
+    @cached_property
+    def read_as(self) -> str:
+        """The claim with every sum written out, where one may ask for the place of a sum; else nothing."""
+        return self.written(reading) if sums_inside(self.lhs) or sums_inside(self.rhs) else ""
 
     def written(self, side: Callable[[Expr], str]) -> str:
         """The claim, each side in the words of a printer."""

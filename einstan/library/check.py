@@ -11,7 +11,7 @@ from os import PathLike
 from textwrap import dedent
 from typing import Any
 
-from einstan.language import parse_document, reading, sums_inside
+from einstan.language import parse_document, reading
 from einstan.language.arguments import ArgumentError, checked, shown
 from einstan.language.collecting import collecting_seldom
 from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
@@ -20,6 +20,8 @@ from einstan.language.functions import FUNCTIONS
 from einstan.language.guesses import Guessed
 from einstan.language.matrices import LATEX, Spelling, as_matrices
 from einstan.language.scope import parse_expression
+from einstan.language.show import read_as
+from einstan.language.stated import read_statements
 from einstan.language.statement import Claim, Convention, Document, Statement, unreadable
 from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
@@ -121,10 +123,10 @@ class Line:
     def reading(self) -> str:
         """The statement with every sum written out, where one may ask for the place of a sum."""
         match self.statement.content:
-            case Equation() as equation if sums_inside(equation):
-                return reading(equation)
-            case Claim(lhs=lhs, rhs=rhs) as claim if sums_inside(lhs) or sums_inside(rhs):
-                return claim.written(reading)
+            case Equation() as equation:
+                return read_as(equation)
+            case Claim() as claim:
+                return claim.read_as
         return ""
 
     def matrices(self, spelling: Spelling = LATEX) -> str:
@@ -406,7 +408,8 @@ def judged_lines(
     known, allowance = Alike(), Allowance(seconds)
     letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
     with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
-        parts = parse_document(text, forgiving=True).parts
+        read = read_statements if memory is None else memory.read
+        parts = parse_document(text, forgiving=True, read=read).parts
         with Live(progress, sum(len(part.statements) for part in parts)) as live:
             for part in parts:
                 for line in _checked(part, known, allowance, memory):

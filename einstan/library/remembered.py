@@ -13,10 +13,11 @@ A verdict is remembered by the digest of everything that it may rest on:
 - the seconds that were allowed;
 - the code: every file of this package, its version, and those of Python, NumPy and opt_einsum, which draw and compute.
 
-What is undecided is not remembered: more time, or another machine, may decide it.  Line numbers, names of files and
-other claims are no part of it: nothing of a verdict speaks of them.  The file is a page of JSON with a checksum.  One
-of other code is made anew; one that is damaged, or something else, is refused and left as it is.  A checksum is no
-signature: the file is one's own, as the verdicts in it are.
+So is what a line was read as, by its text, its comment, the names of its document and the functions of a user's own: a
+line that stayed is not read again.  What is undecided is not remembered: more time, or another machine, may decide it.
+Line numbers, names of files and other claims are no part of it: nothing of a verdict speaks of them.  The file is a
+page of JSON with a checksum.  One of other code is made anew; one that is damaged, or something else, is refused and
+left as it is.  A checksum is no signature: the file is one's own, as the verdicts in it are.
 """
 
 from __future__ import annotations
@@ -25,19 +26,22 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import einstan
 from einstan.language.effort import QUESTION, effort
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.functions import BUILTIN, FUNCTIONS
 from einstan.language.own import visible
+from einstan.language.plain import plain, statement_of
+from einstan.language.stated import read_statements
 from einstan.language.statement import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Partial, tensors
 from einstan.library.files import Path as FilePath
@@ -50,18 +54,46 @@ REMEMBERED = ("proved", "verified", "kink", "refuted")
 TEXTS = ("reason", "arithmetic", "left", "right", "slip")
 KIND = "verdicts of einstan check"
 
+Lines = dict[str, list[Any]]  # what was read, as plain data
+Value = TypeVar("Value")
+
 
 class Remembered:
     """The verdicts in a file, and those that come to it; `save` writes it where any has come."""
 
     def __init__(self, path: FilePath, seconds: float | None) -> None:
         self.path = path
-        self.found = loaded(path)
+        self.found, self.lines = loaded_all(path)
         refuse_unwritable("remember", path)
         self.new: dict[str, Outcome] = {}
+        self.read_now: Lines = {}
+        self.first_read: dict[str, Statement] = {}
         own = {name: str(function) for name, function in visible().items()}
         self.blind = bool(FUNCTIONS.keys() - BUILTIN)  # a row of the table that code computes
         self.start = [seconds, sorted(own.items())]
+        self.around: tuple[Collection[str], str] = (), ""
+
+    def read(
+        self, code: str, line: int, comment: str, names: Collection[str], defined: Collection[str], ends: bool = False
+    ) -> Iterable[Statement]:
+        """The statements of a line, as `read_statements` reads it among these names: what was read once is not read
+        again.  A chain is, whose steps rest on what is ``defined``."""
+        if self.around[0] is not names:
+            self.around = names, digest([self.start[1], sorted(names), ends])
+        key = digest([self.around[1], code, comment])
+        held = None if self.blind else self.read_now.get(key) or self.lines.get(key)
+        if held is not None:
+            try:
+                found = statement_of(held, line, code, comment)
+            except (ValueError, TypeError, KeyError, IndexError, EinstanError):
+                pass  # it is of another making, and read anew
+            else:
+                self.read_now[key] = held
+                return [found]
+        read = list(read_statements(code, line, comment, names, defined, ends))
+        if len(read) == 1 and not self.blind:
+            self.first_read[key] = read[0]
+        return read
 
     def part(self, document: Document) -> Resting:
         """What the claims of a part rest on."""
@@ -87,15 +119,23 @@ class Remembered:
             self._save()
 
     def _save(self) -> None:
-        there = loaded(self.path)
-        if self.new.keys() <= there.keys():
+        there, lines = loaded_all(self.path)
+        for key, statement in self.first_read.items():
+            with suppress(EinstanError):  # too long to be printed
+                if (line := plain(statement)) is not None:
+                    self.read_now[key] = line
+        if self.new.keys() <= there.keys() and self.read_now.keys() <= lines.keys():
             return
-        kept = {**{key: one for key, one in there.items() if key not in self.new}, **self.new}
-        page = {key: asdict(kept[key]) for key in list(kept)[-KEPT:]}
-        text = json.dumps(
-            {"kind": KIND, "code": code(), "checksum": digest(page), "verdicts": page}, ensure_ascii=False
-        )
+        verdicts = {key: asdict(one) for key, one in latest(there, self.new).items()}
+        held = {"verdicts": verdicts, "lines": latest(lines, self.read_now)}
+        text = json.dumps({"kind": KIND, "code": code(), "checksum": digest(held), **held}, ensure_ascii=False)
         write_file(self.path, text.encode())
+
+
+def latest(there: dict[str, Value], new: dict[str, Value]) -> dict[str, Value]:
+    """What there was and what has come, without the first that nobody asked for where these are too many."""
+    kept = {**{key: one for key, one in there.items() if key not in new}, **new}
+    return {key: kept[key] for key in list(kept)[-KEPT:]}
 
 
 class Resting:
@@ -146,12 +186,17 @@ _DEEP = re.compile(rb"(?:[\[{]\s*){20}")
 
 
 def loaded(path: FilePath) -> dict[str, Outcome]:
-    """The verdicts in a file; none where there is no file, or one of other code.  Raises `DataError`."""
+    """The verdicts in a file."""
+    return loaded_all(path)[0]
+
+
+def loaded_all(path: FilePath) -> tuple[dict[str, Outcome], Lines]:
+    """The verdicts in a file, and the lines; none where there is no file, or one of other code.  Raises `DataError`."""
     try:
         with open_regular(path) as file:
             held = file.read(BYTES + 1)
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except (OSError, ValueError) as problem:
         raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair="name another file") from problem
     try:
@@ -161,10 +206,11 @@ def loaded(path: FilePath) -> dict[str, Outcome]:
         if page["kind"] != KIND:
             raise ValueError
         if page["code"] != code():
-            return {}
-        if len(held) > BYTES or page["checksum"] != digest(page["verdicts"]):
+            return {}, {}
+        sound = {name: page[name] for name in ("verdicts", "lines")}
+        if len(held) > BYTES or page["checksum"] != digest(sound) or not isinstance(page["lines"], dict):
             raise ValueError
-        return {key: outcome_of(told) for key, told in page["verdicts"].items()}
+        return {key: outcome_of(told) for key, told in page["verdicts"].items()}, page["lines"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise DataError(
             f"{named(path)} does not hold remembered verdicts, or is damaged",

@@ -84,6 +84,9 @@ class Brackets(Derivatives):
     def inner_product(self) -> Node:
         self.k += 1
         left = self.expression()
+        if self.command("rangle"):
+            said = r"\bar{x}, which is a name of its own, or the mean written out"
+            raise self.fail("angle brackets around one thing: a mean, or a name", said)
         if not (self.take(",") or self.take("|")):
             raise self.unexpected()
         right = self.expression()

@@ -65,7 +65,17 @@ class ByEntries(Sums):
             raise UnreadError("the norm of a matrix: of its entries, or the largest stretch", "", r"\|A\|_F")
         if not found.axes:
             raise UnreadError("the norm of a number", "", "|x|, or x_i without its index, and `given x[i]`")
-        raise UnreadError(f"the norm {kind} of {found.shape}", "", ENTRIES)
+        raise UnreadError(f"the norm {kind} of {found.shape}", "", self.instead_of_norm(kind))
+
+    def instead_of_norm(self, kind: str) -> str:
+        """A norm of a column by its entries."""
+        if kind == r"\infty":
+            return r"\max_i |x_i|"
+        if len(self.header.axes.get(kind, ())) == 2:
+            return rf"\sqrt{{x^\top {kind} x}}"
+        if kind == "0":
+            return r"\sum_i \mathbb{1}[x_i \neq 0]"
+        return rf"(\sum_i |x_i|^{{{kind}}})^{{1/{kind}}}" if kind.isalnum() else ENTRIES
 
     def ones(self, body: Node) -> Value:
         found = self.value(body)

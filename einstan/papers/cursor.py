@@ -19,6 +19,8 @@ from einstan.papers.tree import (
     Node,
 )
 
+END = Token("end", "", 0)
+
 
 class Cursor:
     """A place in the tokens of a side, and what every rule of the grammar asks of it."""
@@ -35,11 +37,11 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        return self.tokens[self.k] if self.k < len(self.tokens) else Token("end", "", 0)
+        return self.tokens[self.k] if self.k < len(self.tokens) else END
 
     def ahead(self, distance: int = 1) -> Token:
         place = self.k + distance
-        return self.tokens[place] if place < len(self.tokens) else Token("end", "", 0)
+        return self.tokens[place] if place < len(self.tokens) else END
 
     def at(self, *marks: str) -> bool:
         return self.token.is_mark(*marks)

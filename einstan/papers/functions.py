@@ -20,6 +20,7 @@ from einstan.papers.tex import Tokens, group, tokens_of, written
 from einstan.papers.tree import (
     Addition,
     Call,
+    Fraction,
     Group,
     Listed,
     Node,
@@ -154,11 +155,27 @@ class Functions(Names):
         return Reduction(sign, below, above, self.term())
 
     def function(self) -> Node:
+        r"""A function and what it is of; ``\log_2 x`` is ``\log x / \log 2``."""
         start, name = self.k, self.token.text
         self.k += 1
-        power: Node | None = None
+        base = self.number_below() if name == "log" else None
         if self.at("_"):
             raise self.fail("a logarithm to another base, or a function with an index", r"\frac{\log x}{\log 2}", start)
+        found = self.function_of(start, name)
+        return found if base is None else Fraction(found, Call(Symbol("log"), (base,)))
+
+    def number_below(self) -> Number | None:
+        """The number of a subscript that is one."""
+        if not self.at("_"):
+            return None
+        inside, end = group(self.tokens, self.k + 1)
+        if len(inside) != 1 or inside[0].kind != "number":
+            return None
+        self.k = end
+        return Number(inside[0].text)
+
+    def function_of(self, start: int, name: str) -> Node:
+        power: Node | None = None
         if self.at("^"):
             inside, self.k = group(self.tokens, self.k + 1)
             power = self.inner(inside)
@@ -176,6 +193,10 @@ class Functions(Names):
                 said = rf"\{name}\det(A B) or (\{name}\det A) b"
                 raise self.fail("a determinant without brackets in front of a product", said, start)
             return Call(Symbol("logdet"), (matrix,))
+        gamma = name in ("log", "ln") and power is None and self.command("Gamma") and self.ahead().is_mark("(")
+        if gamma and not self.header.knows("Γ") and "Γ" not in self.header.functions:
+            self.k += 1
+            symbol = Symbol("lgamma")
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
             found = self.applied_to(symbol, group_)

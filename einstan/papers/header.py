@@ -166,10 +166,14 @@ class Header(Known):
             raise UnreadError(said, item, "given W[k,j], x[j], alpha") from problem
         base = "err" if symbol.base == "δ" and symbol.below else symbol.base  # δ_t is no Kronecker delta
         label = symbol.label
+        named = self.naming(symbol)
+        if named is not None and named[1] is None and not named[3]:
+            return named[0], slots
         for part in symbol.below:
             base, label = sanitised(base, label, text_of(part))
+        base += f"_prime{symbol.primes if symbol.primes > 1 else ''}" * bool(symbol.primes)
         name = f"{base}^({label})" if label else base
-        if symbol.below:
+        if symbol.below or symbol.primes:
             self.namings.insert(0, Naming(replace(symbol, font=""), name, None))
         return name, slots
 

@@ -98,7 +98,12 @@ class Reader(ByEntries):
                 if isinstance(base, Symbol) and base.below and not found.axes:
                     inside = ",".join(written(part) for part in base.below)
                     vectors = HEAD + f"name {base} = {base.base}[{inside},d]"
+                    if len(self.header.axes.get(base.name, ())) == 2:
+                        vectors = rf"({replace(base, below=()).typed}^\top)_{{{inside}}}"
                     raise UnreadError(f"the transpose of the number {base}", str(base), (vectors, f"{base} alone"))
+                if isinstance(base, Number):
+                    column = [rf"\mathbf{{{base.text}}}^\top"] * (base.text == "1")
+                    raise UnreadError(ONES, base.text, (*column, f"{base.text} alone"))
                 if letter and not found.axes:
                     raise UnreadError("the power T of a number, or a transpose", "", (r"x^\top", HEAD + "given T"))
                 return transposed(found)
@@ -178,6 +183,8 @@ class Reader(ByEntries):
                 if behind is not None and (not number_ or self.is_scalar(behind)):
                     raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
                 found = divided(found, value)
+            elif found.axes and not sign and node == Number("1"):
+                raise UnreadError(ONES, "", r"\mathbf{1}")
             else:
                 found = self.times(sign, found, value)
             previous = node
@@ -302,4 +309,5 @@ MEANINGS = {
     "∘": "an entrywise product, or a composition", "*": "an entrywise product, or a convolution",
     "×": "a product of matrices, or a cross product", "⊗": "an outer product, or a convolution",
 }  # fmt: skip
+ONES = "a number beside a tensor, or a column of such numbers"
 _TEX = {"⊙": r"\odot", "∘": r"\circ", "⊗": r"\otimes", "×": r"\times"}

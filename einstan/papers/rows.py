@@ -75,6 +75,8 @@ def formulas_of(display: Display) -> list[Formula]:
         for piece in _pieces(row):
             last = found[-1] if found else None
             if piece and piece[0].is_command("forall"):
+                if _is_range(piece[1:]):
+                    continue
                 piece, conditions = quantified(piece)
                 around += conditions
                 if not piece:
@@ -109,6 +111,10 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
     k = 0
     while k < len(tokens):
         token = tokens[k]
+        if token.kind != "command" and token.text != "{":
+            found.append(token)
+            k += 1
+            continue
         if token.is_command("begin"):
             name, start, end, k = environment(tokens, k)
             if name in WRAPPERS:
@@ -315,6 +321,8 @@ def _kind(piece: list[Token]) -> tuple[str, list[Token]]:
         inside, end = group(rest, 1)
         words = plain(inside).lower().strip(" ,.:;")
         behind = rest[end:]
+        if behind and (words in ("where", "with") or words.startswith("for")) and _is_range(behind):
+            return "remark", piece
         if behind and words in JOINS:
             return _kind(behind)
         if any(word in CONDITIONS for word in words.split()) and not words.startswith(
@@ -324,7 +332,7 @@ def _kind(piece: list[Token]) -> tuple[str, list[Token]]:
         if related and not _names(inside):  # as n goes to infinity
             return "condition", piece
         return ("", piece) if _names(inside) and behind else ("remark", piece)
-    if _is_range(piece):
+    if _is_range(rest):
         return "remark", piece
     equal = [token for token in related if token.is_mark("=") or token.is_command(*EQUAL)]
     if (related and not equal) or (not related and any(token.is_command(*PLACES) for token in piece)):

@@ -78,8 +78,10 @@ def relation_at(tokens: Tokens, place: int) -> int:
     token = tokens[place] if place < len(tokens) else Token("end", "", 0)
     if token.is_mark(":") and place + 1 < len(tokens) and tokens[place + 1].is_mark("="):
         return 2
-    named = token.is_command(*EQUAL, *COMPARE, *NEAR)
-    return int(token.is_mark("=", "<", ">", "≤", "≥", "≈", "≠", "←", "→", "≡") or named)
+    return int(token.text in _RELATIONS.get(token.kind, ()))
+
+
+_RELATIONS = {"command": frozenset([*EQUAL, *COMPARE, *NEAR]), "mark": frozenset("=<>≤≥≈≠←→≡")}
 
 
 def sides_of(piece: Tokens) -> tuple[list[Tokens], list[Token]]:

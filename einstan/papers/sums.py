@@ -2,6 +2,7 @@ r"""Sums as papers write them: the letters they bind, their limits, and conditio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,8 +20,10 @@ from einstan.papers.tree import (
     Listed,
     Node,
     Number,
+    Product,
     Reduction,
     Symbol,
+    mentions,
 )
 from einstan.papers.value import (
     ATOM,
@@ -40,6 +43,10 @@ class Sums(Applied):
 
     def reduction(self, node: Reduction) -> Value:
         letters, condition, upper = self.limits(node)
+        last = node.body.factors[-1][1] if isinstance(node.body, Product) else node.body
+        if node.sign == "prod" and last is not node.body and not mentions(last, [letter[0] for letter in letters]):
+            said = "the last factor is one of each factor of a product, or of the whole product"
+            raise UnreadError(said, written(node.below), (r"\prod_i (x_i a)", r"a \prod_i x_i"))
         for letter in letters:
             if letter in self.within or letter in self.left:
                 raise UnreadError(
@@ -152,13 +159,14 @@ class Sums(Applied):
                 raise UnreadError("a sum with a limit that is not read", text, said)
             return self.from_to(letters[0], below[cuts[0] + 1 :], above)
         if above:
-            raise UnreadError("a sum with a condition and a limit", text, r"\sum_{i<j}")
+            raise UnreadError("a sum with a condition and a limit", text, rf"\sum_{{{written(below)}}}")
         bound = [letter for letter in letters if letter not in self.left and letter not in self.within]
         if not bound:
             raise UnreadError(f"a sum that binds none of {', '.join(letters)}", text, r"\sum_{k}")
         if len(bound) > 1 and below[cuts[0]].text in ("ne", "neq", "≠"):
-            apart = rf"\sum_{{{bound[0]}}} \sum_{{{bound[1]} \neq {bound[0]}}}"
-            raise UnreadError(f"a sum over {' or '.join(bound)}, or over both", text, apart)
+            one, other = (re.sub(r"\d", lambda primes: "'" * int(primes[0]), letter) for letter in bound[:2])
+            apart = rf"\sum_{{{one}}} \sum_{{{other} \neq {one}}}"
+            raise UnreadError(f"a sum over {one} or {other}, or over both", text, apart)
         return bound, [compared(below, self.header)], ""
 
     def such_that(
@@ -202,7 +210,8 @@ class Sums(Applied):
         if first is None:
             raise self.unbegun(letter, start, end)
         if not of_indices and int(start) < first:
-            raise UnreadError(f"a sum from {start}, where entries count from 1", start, r"\sum_{k=1}^{n}")
+            said = (r"\sum_{k=1}^{n}", HEAD + "first 0")
+            raise UnreadError(f"a sum from {start}, where entries count from 1", start, said)
         if name and less < 1 - first and start == "1":
             said = rf"\sum_{{{letter}}} \mathbb{{1}}[{letter} > 0] x_{letter}"
             raise UnreadError(f"a sum from 1 to {end}, where entries count from 0", end, said)
@@ -231,7 +240,7 @@ class Sums(Applied):
         return letters, [], upper
 
     def index_node(self, letter: str) -> Node:
-        return Symbol(letter)
+        return Symbol(letter[0], primes=len(letter) - 1)
 
     def bracket(self, condition: Compared) -> Value:
         """A comparison.  Indices are compared with each other wherever one counts from; with a number they stand for
@@ -248,8 +257,8 @@ class Sums(Applied):
     def counted(self, node: Node) -> int:
         """How many indices stand in a side of a comparison, those with a minus taken off."""
         match node:
-            case Symbol(base, below=()):
-                return int(self.is_index(base))
+            case Symbol():
+                return int(bool(self.index_of(node)))
             case Addition(terms):
                 return sum(sign * self.counted(term) for sign, term in terms)
             case _:
@@ -258,8 +267,8 @@ class Sums(Applied):
     def compared_side(self, node: Node, apart: bool = False) -> Value:
         """A side of a comparison, where an index stands for its number."""
         match node:
-            case Symbol(base, below=()) if self.is_index(base):
-                return self.number_of(base) if apart else Value((self.index(base, "δ", 0, ""),))
+            case Symbol() if letter := self.index_of(node):
+                return self.number_of(letter) if apart else Value((self.index(letter, "δ", 0, ""),))
             case Addition(terms) if self.counted(node) or any(self.counted(term) for _, term in terms):
                 pieces: list[Piece] = []
                 for k, (sign, term) in enumerate(terms):

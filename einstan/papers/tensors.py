@@ -103,7 +103,9 @@ class Tensors:
             return Value(("δ[", places[0], ",", places[1], "]"), ATOM, places)
         if not found and (typed := counted_name(symbol)) in self.header.extents:
             return number(self.header.extents[typed])
-        if not found and not symbol.below:
+        if not found and (letter := self.index_of(symbol)) and name not in self.uppers:
+            return self.number_of(letter)
+        if not found and not symbol.below and not symbol.primes:
             if name in self.uppers and name not in self.header.axes:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
@@ -115,8 +117,6 @@ class Tensors:
                     raise UnreadError("π is a number, and a tensor of the text", str(symbol), said_)
                 if self.header.axes.get(name) != ():
                     return number("pi")
-            if self.is_index(name):
-                return self.number_of(name)
         if symbol.base == "1" and not found and len(symbol.below) < 2 and "1" not in self.header.axes:
             place = Place()  # 1_n is one too, of n ones
             return Value(("1[", place, "]"), ATOM, (place,))
@@ -129,9 +129,17 @@ class Tensors:
             return replace(found_.value, pieces=("pad(", *found_.value.pieces, ")"))
         return replace(found_.value, row=len(found_.axes) == 1 and found_.name in self.header.rows)
 
+    def index_of(self, symbol: Node) -> str:
+        """The index that a sign without subscripts is, ``i'`` as i1; nothing where it is none."""
+        match symbol:
+            case Symbol(base, label="", below=()):
+                letter = base + "1" * symbol.primes
+                return letter if len(base) == 1 and self.is_index(letter) else ""
+        return ""
+
     def is_index(self, letter: str) -> bool:
         return (
-            len(letter) == 1
+            letter.rstrip("1") == letter[:1]
             and letter not in self.header.axes
             and letter not in self.header.extents
             and (letter in self.left or letter in self.within or letter in self.named or letter in self.indices)
@@ -153,7 +161,7 @@ class Tensors:
             )
         if symbol.primes and not found:
             inside = ",".join(written(part) for part in symbol.below)
-            named = HEAD + f"name {symbol.typed} = {symbol.base}1{f'[{inside}]' * inside.isalpha()}"
+            named = HEAD + f"name {symbol.typed} = {symbol.base}_prime{f'[{inside}]' * inside.isalpha()}"
             turned = symbol.primes == 1 and not symbol.below and len(header.axes.get(symbol.name, ())) in (1, 2)
             told = [named, *[f"{HEAD}transposed {symbol.name}"] * turned]
             raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), told)
@@ -266,7 +274,7 @@ class Tensors:
         greek = list(dict.fromkeys(t.text for t in strange if t.kind == "command" and t.text in GREEK))
         if greek and len(greek) == len({t.text for t in strange}) and symbol.base != "δ":
             taken = {*(t.text for t in tokens), *self.header.axes, *self.header.indices.values()}
-            told = indices_for(greek, taken), given
+            told = (given,) if self.header.knows(GREEK[greek[0]]) else (indices_for(greek, taken), given)
             letters = ", ".join(GREEK[name] for name in greek)
             is_parameter = greek[0] in ("theta", "phi", "psi", "omega", "pi")  # which is below a name, as a rule
             said_ = f"{letters} below {symbol.base}: indices, or a part of its name"
@@ -481,8 +489,8 @@ def _is_slot(part: Part) -> bool:
 
 def counted_name(symbol: Symbol) -> str:
     """A name as one has it that says how many there are: N, T_x."""
-    below = "".join(map(written, symbol.below[:1]))
-    return f"{symbol.base}_{below}" if below and not symbol.label else symbol.name if not below else ""
+    below, primes = "".join(map(written, symbol.below[:1])), "'" * symbol.primes
+    return f"{symbol.base}_{below}{primes}" if below and not symbol.label else f"{symbol.name}{primes}" * (not below)
 
 
 def is_numbered(symbol: Symbol) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields, is_dataclass
 
 from einstan.papers.tex import Token, written
 
@@ -184,6 +185,14 @@ Node = (
     Symbol | Number | Addition | Product | Fraction | Power | Transposed | Group | Call | Entry | Reduction | Derivative
     | Gradient | Listed | Norm | Absolute | Inner | Compared | Indicator | Cases | Written
 )  # fmt: skip
+
+
+def mentions(node: object, letters: Collection[str]) -> bool:
+    """Whether one of these letters stands somewhere in a tree."""
+    if isinstance(node, str):
+        return node in letters
+    parts = node if isinstance(node, tuple) else [getattr(node, each.name) for each in fields(node)]  # type: ignore[arg-type]
+    return any(mentions(part, letters) for part in parts if isinstance(part, str | tuple) or is_dataclass(part))
 
 
 def letters_of(node: Node) -> list[str]:

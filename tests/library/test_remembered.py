@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 import einstan as es
+from einstan.language.stated import read_statements
 from einstan.library import check as checking
 from einstan.library import remembered
 from einstan.library.cli import main
 from einstan.library.judgements import Counterexample, Outcome
-from einstan.library.remembered import KIND, code, loaded
+from einstan.library.remembered import KIND, code, digest, loaded
 
 ROOT = Path(__file__).parents[2]
 TEXT = """Z[n,c] = X[n,K] W[K,c] + b[c]
@@ -301,6 +302,47 @@ def test_a_file_does_not_grow_for_ever(file, judged, monkeypatch):
 
 
 PAPER = r"\begin{align} L &= \frac12 \sum_{i=1}^n x_i^2 \\ \frac{\partial L}{\partial x_j} &= x_j \end{align}"
+
+
+READ = """A[i,j] = pad(B[2 i - j]) + softmax[j](C[i,j]) where |i| = 3
+M[i] = max[K](X[i,K]^(1/2)) 1[i <= 2] + |i| x[T[i]] / 3
+refute dA[i,j]/dB[p] = δ[p,i] 1[j < 2]
+claim sum[I](M[I] sum[J](X[I,J])^2) = -0.5 where |I| = |M.0|
+assume x[i] > 0
+claim dx = = 1
+u[i] = x[i] = y[i]
+"""
+
+
+def test_what_was_read_once_is_read_as_the_same(tmp_path, monkeypatch):
+    """Every line that stayed, from its plain data; what cannot be, and chains, are read anew."""
+    once = es.check(READ, remember=tmp_path / "v")
+    anew = []
+    monkeypatch.setattr(remembered, "read_statements", lambda code, *a: anew.append(code) or read_statements(code, *a))
+    again = es.check(READ.replace("-0.5", "-0.25"), remember=tmp_path / "v")
+    assert [line.statement for line in again.lines[:3]] == [line.statement for line in once.lines[:3]]
+    assert anew == [READ.splitlines()[3].replace("-0.5", "-0.25"), *READ.splitlines()[5:]]
+    assert str(again) == str(es.check(READ.replace("-0.5", "-0.25")))
+
+
+@pytest.mark.parametrize("held", [[], ["claim", 0, [], "", ""], ["claim", 0, [["open", "x"]], "", ""], 3])
+def test_what_no_line_was_read_as_is_read_anew(tmp_path, held):
+    memory = remembered.Remembered(tmp_path / "v", None)
+    memory.lines = dict.fromkeys([digest([digest([[], ["x", "y"], False]), "y = 2 x", ""])], held)
+    (read,) = memory.read("y = 2 x", 1, "", {"x", "y"}, ())
+    assert str(read) == "y = 2 x"
+    assert memory.first_read
+
+
+def test_a_paper_with_one_changed_line_is_as_without_memory(tmp_path):
+    source = (ROOT / "docs" / "papers" / "written" / "losses.tex").read_text("utf-8")
+    source = "% einstan: " + source.split("\n% einstan: part | ")[1]
+    changed = source.replace(r"\frac{2}{N}", r"\frac{1}{N}", 1)
+    assert changed != source
+    es.check_paper(source, remember=tmp_path / "v")
+    with_memory, without = es.check_paper(changed, remember=tmp_path / "v"), es.check_paper(changed)
+    assert (with_memory.json(), str(with_memory)) == (without.json(), str(without))
+    assert with_memory.latex() == without.latex()
 
 
 def test_on_the_command_line(tmp_path, monkeypatch, capsys, judged):

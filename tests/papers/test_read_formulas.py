@@ -117,6 +117,17 @@ READ = [
     # exponents that begin with a bracket
     ("given a, b, c", r"y = c^{(a + b) b} - c^{\frac{a}{b} - a} + c^{a^2 - b^2}",
      ["y = c^((a + b) b) - c^(a / b - a) + c^(a^2 - b^2)"]),
+    # an index with a prime is another one, wherever it stands; so is a name
+    ("given K[i,i]", r"q_i = \sum_{i' \neq i} K_{ii'}", ["q[i] = 1[I1 != i] K[i,I1]"]),
+    ("given K[i,i]", r"q_i = \sum_{i'} \mathbb{1}[i' < i] K_{ii'}", ["q[i] = 1[I1 < i] K[i,I1]"]),
+    ("given K[i,i]", r"q_i = \sum_{i'=1}^{i} K_{ii'}", ["q[i] = 1[I1 <= i] K[i,I1]"]),
+    ("given r[t], c | first 0", r"q_t = \sum_{t' \ge t} c^{t'-t} r_{t'} t'", ["q[t] = 1[T1 >= t] c^(T1 - t) r[T1] T1"]),
+    (
+        "given x[i], y[i]", r"q_{ii'} = \begin{cases} x_i & i \neq i' \\ y_{i'} & i = i' \end{cases}",
+        ["q[i,i1] = 1[i != i1] x[i] + 1[i == i1] y[i1]"],
+    ),
+    ("given x[d], x'[e]", r"q = 2 x, \quad k = \|\mathbf{x}'\|^2", ["q[d] = 2 x[d]", "k = x_prime[E] x_prime[E]"]),
+    ("given x[d] | name x' = z | given x'[d]", r"q = x^\top x'", ["q = x[D] z[D]"]),
     # the difference of two indices is the same wherever one counts from
     ("given r[k], g", r"G_t = \sum_{k=t}^{T} g^{k - t} r_k", ["G[t] = 1[K >= t] g^(K - t) r[K]"]),
     ("given a[i]", r"b_t = \prod_{s=1}^{t} (1 - a_s)", ["b[t] = prod[S](1[S <= t] (1 - a[S]) + 1 - 1[S <= t])"]),
@@ -359,6 +370,14 @@ def test_typeset_as_matrices(header, formula, typeset):
 
 # header | formula | a part of the reason
 REFUSED = [
+    (MATRICES, r"q = 1^\top x", "or a column of such numbers"),
+    (MATRICES, r"A 1 = x", "or a column of such numbers"),
+    (MATRICES, r"q_i = \prod_{j<i} (1 - y_j) x_i", "of each factor of a product, or of the whole product"),
+    (MATRICES, r"q = \prod_i x_i / c", "of each factor of a product, or of the whole product"),
+    ("given x[i] | extent n = |x.0|", r"q = n' \sum_i x_i", "n' is another name"),
+    ("given K[i,i]", r"q = \sum_{i \neq i'} K_{ii'}", "a sum over i or i'"),
+    (r"given \nu, c", r"B_\nu = \nu c", "ν below B"),
+    ("given x", r"q = \langle x \rangle", "angle brackets around one thing"),
     ("given c, e", r"E = 1.5e-3 c", "1.5e-3 is a number, or e stands in it"),
     ("given c, E", r"z = 2E3 c", "2E3 is a number, or E stands in it"),
     ("given c, e", r"E = \frac{1}{2e+3} c", "2e+3 is a number, or e stands in it"),
@@ -527,6 +546,24 @@ def test_the_first_repair_is_what_is_nearly_always_meant(header, formula, commen
     found = read_paper(f"% einstan: {header}\n$$ {formula} $$").unread[0]
     assert found.problem.repair[0] == f"% einstan: {comment}"
     assert not read_paper(f"% einstan: {header} | {comment}\n$$ {formula} $$").unread
+
+
+@pytest.mark.parametrize(
+    ("formula", "part", "instead"),
+    [
+        (r"q = \|x\|_\infty", r"\|x\|_\infty", r"\max_i |x_i|"),
+        (r"q = \|x\|_3", r"\|x\|_3", r"(\sum_i |x_i|^{3})^{1/3}"),
+        (r"q = \|x\|_A", r"\|x\|_A", r"\sqrt{x^\top A x}"),
+        (r"q = \|x\|_0", r"\|x\|_0", r"\sum_i \mathbb{1}[x_i \neq 0]"),
+        (r"q_{ij} = A_{ij}^\top", r"A_{ij}^\top", r"(A^\top)_{ij}"),
+        (r"q = \sum_{i \neq i'} A_{ii'}", r"\sum_{i \neq i'}", r"\sum_{i} \sum_{i' \neq i}"),
+        (r"q_i = \sum_{k \neq i}^{n} A_{ik}", r"\sum_{k \neq i}^{n}", r"\sum_{k \neq i}"),
+        (r"q = 1^\top x", r"1^\top", r"\mathbf{1}^\top"),
+    ],
+)
+def test_what_is_to_be_written_instead_is_read(formula, part, instead):
+    assert read_paper(f"% einstan: {MATRICES}\n$$ {formula} $$").unread[0].problem.repair[0] == instead
+    assert not read_paper(f"% einstan: {MATRICES}\n$$ {formula.replace(part, instead)} $$").unread
 
 
 def test_the_inverse_of_a_matrix_is_one_from_both_sides():
