@@ -213,8 +213,8 @@ class Sums(Applied):
             said = (r"\sum_{k=1}^{n}", HEAD + "first 0")
             raise UnreadError(f"a sum from {start}, where entries count from 1", start, said)
         if name and less < 1 - first and start == "1":
-            said = rf"\sum_{{{letter}}} \mathbb{{1}}[{letter} > 0] x_{letter}"
-            raise UnreadError(f"a sum from 1 to {end}, where entries count from 0", end, said)
+            all_but_first = rf"\sum_{{{letter}}} \mathbb{{1}}[{letter} > 0] x_{letter}"
+            raise UnreadError(f"a sum from 1 to {end}, where entries count from 0", end, all_but_first)
         if not of_indices and int(start) != first:
             conditions.append(Compared((node, Number(start)), (">=",)))
         if name and less == 1 - first:
