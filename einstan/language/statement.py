@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
@@ -13,6 +12,7 @@ from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index
 from einstan.language.show import reading, show, sums_inside
 from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Partial
+from einstan.language.threads import cached_property
 from einstan.language.told import as_read
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
