@@ -43,6 +43,7 @@ is asked about; `(mc)^2` is that of both. `Δx`, `dθ` and `λmax` are names, an
             "y[i] = a[i] / b[i] c[i]",
             "y[i] = 1/2s x[i]",
             "y[n] = 1/1+exp(-x[n])",
+            "y[n] = x[n] / a+b",
             "y[n] = -1^n x[n]",
             "E = hν",
             "p = m v - mv",

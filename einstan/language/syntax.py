@@ -128,6 +128,7 @@ _ORDERED = ("<", ">", "<=", ">=")
 _VECTOR = re.compile(r"[^\W\d_]\d*")  # a name of one letter
 _ONE_GLUED = re.compile(r"[-+−]1(?=\s+[^\s*/·×⋅+−)\]}=,-])")
 _EXPONENT = re.compile(r"\^([^\W\d_]\d*[-+]1)(?![\w.^])")
+_WIDE = re.compile(r"\s+/\s+")
 _STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
 
 
@@ -229,6 +230,7 @@ class Parser(Factors):
                 over_one = (slash, [])
             terms.append((yield self.term()))
             self.refuse_one_behind(terms[-2], sign, terms[-1])
+            self.refuse_tight_sum(terms[-2], sign, terms[-1])
             if over_one is not None:
                 over_one[1].append(self.last_end)
         if over_one is not None:
@@ -305,6 +307,22 @@ class Parser(Factors):
         apart = f"{self.text[: sign.start]} {sign.text} {self.text[end - 1 :]}"
         problem = f"{self.text[start:end]} is one factor, or a term ends in front of the sign"
         self.fail(problem, (start, end), (within, apart))
+
+    def refuse_tight_sum(self, left: Term, sign: Token, right: Term) -> None:
+        """``x+1 / y`` and ``x / a+b``, whose blanks make one factor of the sum, and whose signs make two terms."""
+        above, below = self.wide(right), self.wide(left)
+        if not sign.glued or self.text[sign.end : sign.end + 1].isspace() or not (above or below):
+            return
+        start = below[-1].end() if below else left.span[0]
+        end = above[0].start() if above else right.span[1]
+        within = f"{self.text[:start]}({self.text[start:end]}){self.text[end:]}"
+        apart = f"{self.text[: sign.start]} {sign.text} {self.text[sign.end :]}"
+        self.fail(f"{self.text[start:end]} is one factor, or two terms", (start, end), (within, apart))
+
+    def wide(self, term: Term) -> list[re.Match[str]]:
+        """The signs of quotients that have blanks around them."""
+        ends = {part.span[0] for part, under in term.parts if under}
+        return [slash for slash in _WIDE.finditer(self.text, *term.span) if slash.end() in ends]
 
     def refuse_run_of_letters(self) -> None:
         """``mv`` of ``\\frac{1}{2}mv^2``, a product of letters in TeX."""
