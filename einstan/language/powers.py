@@ -18,6 +18,7 @@ from typing import NoReturn
 from einstan.language.atoms import Atoms
 from einstan.language.entries import of_matrices
 from einstan.language.errors import Span
+from einstan.language.factors import literal, unwrapped
 from einstan.language.foreign import braced
 from einstan.language.labels import MARKS_ABOVE, marked
 from einstan.language.misread import exponential, second_derivative, transposed
@@ -26,6 +27,7 @@ from einstan.language.surface import (
     RESERVED,
     Bracket,
     Expression,
+    Kronecker,
     Minus,
     Number,
     Power,
@@ -35,6 +37,7 @@ from einstan.language.surface import (
     Term,
     looks_turned,
     only_part,
+    walk,
 )  # fmt: skip
 from einstan.language.term import Partial
 from einstan.language.threads import cached_property
@@ -44,6 +47,7 @@ _VALUE = re.compile(r"\(\s*([^\W\d_]\w*)\s*\)")
 _TURNED_ALL = re.compile(r"\^T(?=[^\W\d_](?:\d|_\w)?(?!\w))")
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")
+_INVERSE = re.compile(r"\s*(?:-|−|\{\s*[-−])\s*1\s*\}?")
 _DEFINES_T = re.compile(r"\s*T\s*=")  # which it then does not read
 
 
@@ -75,9 +79,12 @@ class Factors(Atoms):
             self.refuse_increment()
         start = self.token.start
         if self.at("-"):
+            above = self.ahead(-1).text == "^"
             self.climb(self.advance())
             (operand, _), *_ = yield self.factor(False)
             self.tower -= 1
+            if not above:
+                self.refuse_power_of_one(start, operand)
             return [(Minus((start, self.last_end), operand), False)]
         if self.token.kind == "command" and self.token.text == "frac":
             parts = yield self.fraction()
@@ -112,6 +119,7 @@ class Factors(Atoms):
             self.refuse_inverse_at(start, base, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
+            self.refuse_inverse_of_entry(start, begin.end, base)
             base = self.raised((start, self.last_end), base, exponent)
         return [(base, False)]
 
@@ -151,6 +159,32 @@ class Factors(Atoms):
             power = f"{self.text[: exponent.span[0]]}({name}){self.text[exponent.span[1] :]}"
             problem = f"the power {name} is a transpose and a factor, or the power of a number {name}"
             self.fail(problem, exponent.span, (of_matrices(apart) or apart, power))
+
+    def refuse_inverse_of_entry(self, start: int, above: int, base: Surface) -> None:
+        """``A[i,J]^-1 b[J]``, where the inverse of a matrix has its slots below, and ``(A[i,J] + δ[i,J])^-1``; in round
+        brackets, ``A[i,J]^(-1)``, the exponent is a number's."""
+        entry = unwrapped(base)
+        of_matrix = isinstance(entry, Ref) and len(entry.slots) == 2 and all(map(is_index, entry.slots))
+        of_sum = isinstance(entry, Expression) and any(isinstance(part, Kronecker) for part in walk(entry))
+        if not _INVERSE.fullmatch(self.text[above : self.last_end]) or self.on_left or not (of_matrix or of_sum):
+            return
+        written = self.text[start:above].rstrip("^* ")
+        inverse = "an input that is assumed to be the inverse, with B[i,K] in place of the power"
+        reciprocal = f"{self.text[:start]}(1 / {written}){self.text[self.last_end :]}"
+        problem = f"{self.text[start : self.last_end]} is an entry of the inverse, or the inverse of an entry"
+        self.fail(problem, (start, self.last_end), (reciprocal, inverse))
+
+    def refuse_power_of_one(self, start: int, power: Surface) -> None:
+        """``-1^k``, which is -1 for every k, and (-1)^k to who writes it; the sign stands at ``start``."""
+        base = unwrapped(power.base) if isinstance(power, Power) else None
+        if not isinstance(power, Power) or not isinstance(base, Number) or base.value != 1:
+            return
+        if literal(power.exponent) is not None:
+            return
+        end = power.base.span[1]
+        before, behind = self.text[:start], self.text[end:]
+        readings = f"{before}(-1){behind}", f"{before}-1 * 1{behind}"
+        self.fail(f"{self.text[start : power.span[1]]} is a power of -1, or of 1", (start, power.span[1]), readings)
 
     def is_raised(self, name: str) -> bool:
         """Whether a name stands in exponents alone."""
@@ -198,7 +232,7 @@ class Factors(Atoms):
         )
         sub, inner = sub.strip("{ "), power.strip("{ }")
         if inner in ("-1", "T", "\\top") and not self.on_left:
-            entries = f"{base}_{{{sub}}}^{{{inner}}}" if inner == "-1" else ""
+            entries = f"1 / {base}_{{{sub}}}" if inner == "-1" else ""
             self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
         if "_" in base and repairs:  # x_i^a_i
@@ -270,6 +304,12 @@ class Factors(Atoms):
         if len(numerator.terms) == 1 and numerator.terms[0].sign > 0:
             return [*numerator.terms[0].parts, (below_part, True)]
         return [(numerator, False), (below_part, True)]
+
+
+def is_index(slot: Expression) -> bool:
+    """Whether a slot is nothing but a name."""
+    only = only_part(slot)
+    return isinstance(only, Ref) and not only.slots
 
 
 def _bracketed(found: re.Match[str]) -> str:

@@ -24,6 +24,7 @@ from typing import NoReturn
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.divisors import divided_by_index
 from einstan.language.errors import NotationError
+from einstan.language.factors import unwrapped
 from einstan.language.foreign import STATEMENTS, equals, floor_division, prose, statement
 from einstan.language.glued import ANY, as_one, candidates, glued, in_pass, is_pair, raised
 from einstan.language.index import names_in
@@ -37,6 +38,7 @@ from einstan.language.surface import (
     CALLABLE,
     RESERVED,
     Expression,
+    Minus,
     Number,
     Power,
     Ref,
@@ -124,7 +126,15 @@ def _parser(text: str, known: Collection[str]) -> Parser:
 
 _ORDERED = ("<", ">", "<=", ">=")
 _VECTOR = re.compile(r"[^\W\d_]\d*")  # a name of one letter
+_ONE_GLUED = re.compile(r"[-+−]1(?=\s+[^\s*/·×⋅+−)\]}=,-])")
+_EXPONENT = re.compile(r"\^([^\W\d_]\d*[-+]1)(?![\w.^])")
+_WIDE = re.compile(r"\s+/\s+")
 _STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
+
+
+def is_one(part: Surface, under: bool) -> bool:
+    """Whether this is a divisor that is left away: ``x / (1)``."""
+    return under and isinstance(number := unwrapped(part), Number) and number.value == 1
 
 
 class Parser(Factors):
@@ -211,8 +221,20 @@ class Parser(Factors):
 
     def expression(self) -> Task[Expression]:
         terms = [(yield self.term())]
+        if terms[0].sign < 0:
+            self.refuse_power_of_one(terms[0].span[0], terms[0].parts[0][0])
+        over_one: tuple[Token, list[int]] | None = None  # a / with a 1 behind it that ends a term, and other ends
         while self.at("+", "-"):
+            slash, one, sign = self.ahead(-2), self.ahead(-1), self.token
+            if slash.text == "/" and one.text == "1" and over_one is None:
+                over_one = (slash, [])
             terms.append((yield self.term()))
+            self.refuse_one_behind(terms[-2], sign, terms[-1])
+            self.refuse_tight_sum(terms[-2], sign, terms[-1])
+            if over_one is not None:
+                over_one[1].append(self.last_end)
+        if over_one is not None:
+            self.refuse_over_one(*over_one)
         return Expression((terms[0].span[0], terms[-1].span[1]), tuple(terms))
 
     def term(self) -> Task[Term]:
@@ -254,7 +276,53 @@ class Parser(Factors):
                 parts += following
                 slashed, tight = False, True
             else:
-                return Term((start, self.last_end), sign, tuple(parts))
+                return Term((start, self.last_end), sign, tuple(part for part in parts if not is_one(*part)))
+
+    def refuse_over_one(self, slash: Token, ends: list[int]) -> NoReturn:
+        """``1/1+exp(-x)``: nobody divides by 1, and the terms behind it are below the line too, the next or all."""
+        one = self.text.index("1", slash.end)
+        sums = [
+            f"{self.text[:one]}({self.text[one:end]}){self.text[end:]}" for end in dict.fromkeys((ends[0], ends[-1]))
+        ]
+        undivided = f"{self.text[: slash.start].rstrip()}{self.text[one + 1 :]}"
+        self.fail("a sum divides, or 1, which changes nothing", (slash.start, ends[0]), (*sums, undivided))
+
+    def refuse_one_behind(self, left: Term, sign: Token, right: Term) -> None:
+        """``1/|N|-1 (x[N] - m)^2`` and ``2^n-1 x``: nobody writes a factor 1, and 1 is glued to what it goes with."""
+        one, *others = right.parts
+        found = _ONE_GLUED.match(self.text, sign.start)
+        if not found or not sign.glued or one[1] or not isinstance(one[0], Number) or not others or others[0][1]:
+            return
+        last, raised = left.parts[-1][0], False
+        while isinstance(last, Power | Minus):
+            raised = raised or isinstance(last, Power)
+            last = last.exponent if isinstance(last, Power) else last.operand
+        start, end = last.span[0], found.end()
+        if "{" in self.text[left.span[0] : end]:  # \frac{1}{a}-1 x: the braces of TeX close in front of the sign
+            start, raised = left.span[0], False
+        before, behind = self.text[:start], self.text[end:]
+        if raised:  # x^a-1 (1 - x)^b-1: the others of the text are meant as this one is
+            behind = _EXPONENT.sub(r"^(\1)", behind)
+        within = f"{before}({self.text[start:end]}){behind}"
+        apart = f"{self.text[: sign.start]} {sign.text} {self.text[end - 1 :]}"
+        problem = f"{self.text[start:end]} is one factor, or a term ends in front of the sign"
+        self.fail(problem, (start, end), (within, apart))
+
+    def refuse_tight_sum(self, left: Term, sign: Token, right: Term) -> None:
+        """``x+1 / y`` and ``x / a+b``, whose blanks make one factor of the sum, and whose signs make two terms."""
+        above, below = self.wide(right), self.wide(left)
+        if not sign.glued or self.text[sign.end : sign.end + 1].isspace() or not (above or below):
+            return
+        start = below[-1].end() if below else left.span[0]
+        end = above[0].start() if above else right.span[1]
+        within = f"{self.text[:start]}({self.text[start:end]}){self.text[end:]}"
+        apart = f"{self.text[: sign.start]} {sign.text} {self.text[sign.end :]}"
+        self.fail(f"{self.text[start:end]} is one factor, or two terms", (start, end), (within, apart))
+
+    def wide(self, term: Term) -> list[re.Match[str]]:
+        """The signs of quotients that have blanks around them."""
+        ends = {part.span[0] for part, under in term.parts if under}
+        return [slash for slash in _WIDE.finditer(self.text, *term.span) if slash.end() in ends]
 
     def refuse_run_of_letters(self) -> None:
         """``mv`` of ``\\frac{1}{2}mv^2``, a product of letters in TeX."""
