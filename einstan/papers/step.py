@@ -152,6 +152,8 @@ class Step:
                 f"{name} would be a row", name, (HEAD + f"row {name}", "a product with what is transposed")
             )
         if not access.slots and known is None:
+            if reader.dots and not right.axes:
+                self.refuse_number(target)
             header.axes[name] = tuple(axis.dim or "i" for axis in right.axes)
             if right.row and len(right.axes) == 1:
                 header.rows.add(name)
@@ -185,6 +187,15 @@ class Step:
         header.defined[name] = 1
         inside = ",".join(spelling[place] for place in slots)
         return f"{shown}{f'[{inside}]' * bool(inside)} = {text}{counted(spelling)}"
+
+    def refuse_number(self, target: Symbol) -> None:
+        r"""Refuse ``\mathbf{y} = f \cdot x``, and ``c_t = f_t \cdot c_{t-1}`` where c_{t-1} is a vector: the dot of two
+        vectors is a number, and many write it for the product entry by entry."""
+        family = f"{target.base}^("
+        shaped = any(axes for name, axes in self.header.axes.items() if target.label and name.startswith(family))
+        if target.font == "bold" or shaped:
+            entrywise = (r"x \odot y", HEAD + r"operator \cdot = a[i] b[i]", HEAD + f"given {target.typed}")
+            raise UnreadError(rf"{target} is a vector by its looks, and x \cdot y is a number", str(target), entrywise)
 
     def refuse_letters(self, target: Symbol, slots: Sequence[Place], reader: Reader, right: Value) -> None:
         """Refuse a definition of which one side has an index more."""
