@@ -213,6 +213,17 @@ class Step:
             said_ = [HEAD + f"given {target.typed}", r"x = c \mathbf{1}, where all entries are c"]
             raise UnreadError(f"{letter} is an index of the left side alone, or a part of the name", str(target), said_)
 
+    def refuse_alone(self, node: Node, alone: set[str]) -> None:
+        r"""Refuse ``\sigma_p^2 = \sum_i w_i \sigma_i`` of a σ that is given: p is no index of the right side."""
+        while isinstance(node, Power | Call):
+            node = node.base if isinstance(node, Power) else node.arguments[0]
+        if isinstance(node, Symbol) and len(node.below) == 1 and written(node.below[0]) in alone:
+            if node.name in self.header.axes and node.name not in self.header.defined:
+                problem = f"{written(node.below[0])} is an index of the left side alone, or a part of the name"
+                new = rf"{replace(node, below=()).typed}_{{\mathrm{{new}}}}, a name of its own"
+                said_ = (new, HEAD + f"given {node.typed}", r"x = c \mathbf{1}, where all entries are c")
+                raise UnreadError(problem, str(node), said_)
+
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
         run = run_of(target.below[0]) if len(target.below) == 1 else None
@@ -309,8 +320,11 @@ class Step:
     def claimed(self, node: Node, other: Node, reader: Reader) -> str:
         header = self.header
         left = reader.side(node)
-        reader.left |= set(reader.free)
+        alone = set(reader.free)
+        reader.left |= alone
         right = reader.side(other)
+        if not right.is_zero and not self.conditions:
+            self.refuse_alone(node, alone - set(reader.free))
         left, right = self.matched(left, right, reader)
         for condition in self.conditions:
             compared_ = compared(condition, header)
