@@ -217,12 +217,13 @@ class Step:
         r"""Refuse ``\sigma_p^2 = \sum_i w_i \sigma_i`` of a σ that is given: p is no index of the right side."""
         while isinstance(node, Power | Call):
             node = node.base if isinstance(node, Power) else node.arguments[0]
-        if isinstance(node, Symbol) and len(node.below) == 1 and written(node.below[0]) in alone:
-            if node.name in self.header.axes and node.name not in self.header.defined:
-                problem = f"{written(node.below[0])} is an index of the left side alone, or a part of the name"
-                new = rf"{replace(node, below=()).typed}_{{\mathrm{{new}}}}, a name of its own"
-                said_ = (new, HEAD + f"given {node.typed}", r"x = c \mathbf{1}, where all entries are c")
-                raise UnreadError(problem, str(node), said_)
+        if not isinstance(node, Symbol) or len(node.below) != 1 or written(node.below[0]) not in alone:
+            return
+        if node.name in self.header.axes and node.name not in self.header.defined:
+            problem = f"{written(node.below[0])} is an index of the left side alone, or a part of the name"
+            new = rf"{replace(node, below=()).typed}_{{\mathrm{{new}}}}, a name of its own"
+            said_ = (new, HEAD + f"given {node.typed}", r"x = c \mathbf{1}, where all entries are c")
+            raise UnreadError(problem, str(node), said_)
 
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
