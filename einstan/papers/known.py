@@ -153,13 +153,13 @@ class Known:
                 return k if inside and all(fits) else 0
         return 0
 
-    def counting(self, name: str) -> list[str]:
-        """What a comment says where N is how many values the axis n takes."""
+    def counting(self, name: str, letter: str = "") -> list[str]:
+        """What a comment says where N is how many values an axis takes, that of n or of another letter."""
         return [
             f"extent {name} = |{tensor}.{place}|"
             for tensor, axes in self.axes.items()
-            for place, letter in enumerate(axes)
-            if letter.lower() == name.lower()
+            for place, axis in enumerate(axes)
+            if axis.lower() == (letter or name).lower()
         ][:1]
 
     def of_each(self, symbol: Symbol) -> Naming | None:

@@ -61,7 +61,9 @@ Read = tuple[str, Node, Value]  # a factor with the sign in front of it
 
 @dataclass
 class Reader(ByEntries):
-    """Reads the sides of one formula."""
+    """Reads the sides of one formula.  ``dots`` says whether there is a ``x \\cdot y`` of two vectors."""
+
+    dots: bool = False
 
     def side(self, node: Node) -> Value:
         """One side.  A letter may be summed in it or stand free in it, not both."""
@@ -149,6 +151,9 @@ class Reader(ByEntries):
         r"""Factors side by side, of which signs part some: ``A \odot B C`` is read where only one of A \odot (B C) and
         (A \odot B) C has a meaning."""
         read = [(sign, node, self.value(node)) for sign, node in factors]
+        vectors_ = [node for _, node, value in read if len(value.axes) == 1]
+        if len(vectors_) > 1 and "·" in {sign for sign, _ in factors} - self.header.operators.keys():
+            self.refuse_ones(vectors_)
         cuts = [0, *(k for k, (sign, *_) in enumerate(read) if k and sign not in ("", "/")), len(read)]
         groups = [read[one:other] for one, other in pairwise(cuts)]
         tensors = [sum(bool(value.axes) for *_, value in group) for group in groups]
@@ -167,6 +172,15 @@ class Reader(ByEntries):
             said = (rf"A {sign} \left( B C \right)", rf"\left( A {sign} B \right) C")
             raise UnreadError(f"{sign} in front of a product: of its first factor, or of all of it", "", said)
         return found[-1]
+
+    def refuse_ones(self, vectors_: Sequence[Node]) -> None:
+        r"""Refuse ``(1 - z) \cdot n`` of vectors: 1 - z is meant entry by entry, and so may the dot be."""
+        for node in vectors_:
+            match node:
+                case Group(items=(Addition(terms),)) if any(term == Number("1") for _, term in terms):
+                    number_ = r"(\mathbf{1} - x) \cdot y for a number"
+                    said = (r"x \odot y", HEAD + r"operator \cdot = a[i] b[i]", number_)
+                    raise UnreadError(r"\cdot beside a vector and 1: entry by entry, or a number", "", said)
 
     def parted_by_signs(self, groups: Sequence[Sequence[Read]]) -> Value:
         found = self.leftward(groups[0])
@@ -204,7 +218,9 @@ class Reader(ByEntries):
             case "":
                 return multiplied(left, right)
             case "·":
-                return dotted(left, right)
+                found = dotted(left, right)
+                self.dots |= len(left.axes) == len(right.axes) == 1 and not found.axes
+                return found
             case "⊙" if left.axes and right.axes:
                 return entrywise(left, right)
             case "⊙":

@@ -152,6 +152,8 @@ class Step:
                 f"{name} would be a row", name, (HEAD + f"row {name}", "a product with what is transposed")
             )
         if not access.slots and known is None:
+            if reader.dots and not right.axes:
+                self.refuse_number(target)
             header.axes[name] = tuple(axis.dim or "i" for axis in right.axes)
             if right.row and len(right.axes) == 1:
                 header.rows.add(name)
@@ -186,6 +188,15 @@ class Step:
         inside = ",".join(spelling[place] for place in slots)
         return f"{shown}{f'[{inside}]' * bool(inside)} = {text}{counted(spelling)}"
 
+    def refuse_number(self, target: Symbol) -> None:
+        r"""Refuse ``\mathbf{y} = f \cdot x``, and ``c_t = f_t \cdot c_{t-1}`` where c_{t-1} is a vector: the dot of two
+        vectors is a number, and many write it for the product entry by entry."""
+        family = f"{target.base}^("
+        shaped = any(axes for name, axes in self.header.axes.items() if target.label and name.startswith(family))
+        if target.font == "bold" or shaped:
+            entrywise = (r"x \odot y", HEAD + r"operator \cdot = a[i] b[i]", HEAD + f"given {target.typed}")
+            raise UnreadError(rf"{target} is a vector by its looks, and x \cdot y is a number", str(target), entrywise)
+
     def refuse_letters(self, target: Symbol, slots: Sequence[Place], reader: Reader, right: Value) -> None:
         """Refuse a definition of which one side has an index more."""
         own = {letter: place for letter, place in reader.named.items() if place in slots}
@@ -201,6 +212,18 @@ class Step:
             letter = next(iter(own))
             said_ = [HEAD + f"given {target.typed}", r"x = c \mathbf{1}, where all entries are c"]
             raise UnreadError(f"{letter} is an index of the left side alone, or a part of the name", str(target), said_)
+
+    def refuse_alone(self, node: Node, alone: set[str]) -> None:
+        r"""Refuse ``\sigma_p^2 = \sum_i w_i \sigma_i`` of a σ that is given: p is no index of the right side."""
+        while isinstance(node, Power | Call):
+            node = node.base if isinstance(node, Power) else node.arguments[0]
+        if not isinstance(node, Symbol) or len(node.below) != 1 or written(node.below[0]) not in alone:
+            return
+        if node.name in self.header.axes and node.name not in self.header.defined:
+            problem = f"{written(node.below[0])} is an index of the left side alone, or a part of the name"
+            new = rf"{replace(node, below=()).typed}_{{\mathrm{{new}}}}, a name of its own"
+            said_ = (new, HEAD + f"given {node.typed}", r"x = c \mathbf{1}, where all entries are c")
+            raise UnreadError(problem, str(node), said_)
 
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
@@ -298,8 +321,11 @@ class Step:
     def claimed(self, node: Node, other: Node, reader: Reader) -> str:
         header = self.header
         left = reader.side(node)
-        reader.left |= set(reader.free)
+        alone = set(reader.free)
+        reader.left |= alone
         right = reader.side(other)
+        if not right.is_zero and not self.conditions:
+            self.refuse_alone(node, alone - set(reader.free))
         left, right = self.matched(left, right, reader)
         for condition in self.conditions:
             compared_ = compared(condition, header)

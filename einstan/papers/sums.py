@@ -220,7 +220,7 @@ class Sums(Applied):
         if name and less == 1 - first:
             return [letter], conditions, name
         if name and name not in self.header.extents and not self.header.knows(name):
-            says = self.header.counting(name) or [f"extent {name} = |x.0|"]
+            says = self.header.counting(name) or self.header.counting(name, letter) or [f"extent {name} = |x.0|"]
             raise UnreadError(f"a sum up to {end}", end, [HEAD + each for each in says])
         conditions.append(Compared((node, parse(above, self.header)), ("<=",)))
         return [letter], conditions, ""

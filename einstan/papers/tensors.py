@@ -274,7 +274,8 @@ class Tensors:
         greek = list(dict.fromkeys(t.text for t in strange if t.kind == "command" and t.text in GREEK))
         if greek and len(greek) == len({t.text for t in strange}) and symbol.base != "δ":
             taken = {*(t.text for t in tokens), *self.header.axes, *self.header.indices.values()}
-            told = (given,) if self.header.knows(GREEK[greek[0]]) else (indices_for(greek, taken), given)
+            is_number = self.header.knows(GREEK[greek[0]]) or self.header.naming(Symbol(GREEK[greek[0]])) is not None
+            told = (given,) if is_number else (indices_for(greek, taken), given)
             letters = ", ".join(GREEK[name] for name in greek)
             is_parameter = greek[0] in ("theta", "phi", "psi", "omega", "pi")  # which is below a name, as a rule
             said_ = f"{letters} below {symbol.base}: indices, or a part of its name"

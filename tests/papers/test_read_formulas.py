@@ -486,6 +486,10 @@ REFUSED = [
     ("given x", r"E = (x", "is not closed"),
     ("given x[i]", r"b = (x_1, x_3, \dots, x_n)", "dots leave out"),
     ("given x[i]", r"b = x_1 - x_2 + \cdots + x_n", "dots leave out"),
+    ("given w[i], v[i]", r"v_p^2 = \sum_i w_i v_i^2", "an index of the left side alone"),
+    ("given f[i], x[i]", r"\mathbf{y} = f \cdot x", "a vector by its looks"),
+    ("given f_t[i], c_{t-1}[i] | labels t", r"c_t = f_t \cdot c_{t-1}", "a vector by its looks"),
+    ("given z[i], n[i], h[i]", r"u = (1 - z) \cdot n + z \cdot h", "entry by entry, or a number"),
     ("given x[i], y[i]", r"b = x_1 + \cdots + y_n", "dots leave out"),
     (
         "given W[i,j]",
