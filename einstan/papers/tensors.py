@@ -378,7 +378,7 @@ class Tensors:
                     sign, times = 1 if each == "+" else -1, 1
                 case str() if each.isdigit():
                     times = int(each)
-        if len(found) > 1 and many != 1 and name not in self.header.padded:
+        if len(found) > 1 and many != 1:
             if self.header.first is None:
                 raise UnreadError(
                     f"{name}_{{{written(part)}}} depends on whether the first index is 0 or 1", "", COUNTS

@@ -209,6 +209,8 @@ READ = [
     ("given x[i]", r"y^* = x", ["y_star[i] = x[i]"]),
     (r"given Z[i,k], a[i] | name \mathbf{z}_k = Z[i,k]", r"s_k = a^T \mathbf{z}_k", ["s[k] = a[I] Z[I,k]"]),
     ("given x[i] | first 1", r"E = x_1 + x_3", ["E = x[0] + x[2]"]),
+    ("given x[t], f[i], c | padded x | first 1", r"y_t = c + \sum_{i=1}^{p} f_i x_{t-i}",
+     ["y[t] = c + f[I] pad(x[t-I-1])"]),
     ("capitals", r"Z_{i,j} = X_{i,K} W_{K,j}", ["Z[i,j] = X[i,K] W[K,j]"]),
     ("given f(x, y) | value f", r"f(x, y) = x y", ["f = x y"]),
     (
